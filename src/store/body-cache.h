@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+/**
+ * PosternBodyCache:
+ *
+ * Received bodies on disk, byte for byte as the backend has them: a file each, named by the row of
+ * its message. It is a cache: everything in it can be fetched again, so nothing waits for it. Main
+ * context only; nothing blocks.
+ */
+#define POSTERN_TYPE_BODY_CACHE (postern_body_cache_get_type ())
+G_DECLARE_FINAL_TYPE (PosternBodyCache, postern_body_cache, POSTERN, BODY_CACHE, GObject)
+
+#define POSTERN_BODY_CACHE_LIMIT_DEFAULT (G_GUINT64_CONSTANT (2) << 30)
+
+void postern_body_cache_set_limit (PosternBodyCache *self, guint64 limit_octets);
+guint64 postern_body_cache_get_size (PosternBodyCache *self);
+
+void postern_body_cache_open_async (PosternBodyCache *self,
+                                    const char *account_id,
+                                    guint64 row,
+                                    GCancellable *cancellable,
+                                    GAsyncReadyCallback callback,
+                                    gpointer user_data);
+GInputStream *
+postern_body_cache_open_finish (PosternBodyCache *self, GAsyncResult *result, GError **error);
+
+/**
+ * PosternBodyWriter:
+ *
+ * One body on its way into the cache. Freeing it discards what was written.
+ */
+typedef struct _PosternBodyWriter PosternBodyWriter;
+
+typedef void (*PosternBodyReady) (gpointer user_data);
+
+PosternBodyWriter *postern_body_cache_begin (PosternBodyCache *self,
+                                             const char *account_id,
+                                             guint64 row,
+                                             guint64 size_octets,
+                                             PosternBodyReady ready,
+                                             gpointer user_data);
+gboolean postern_body_writer_append (PosternBodyWriter *self, const void *data, gsize length);
+void postern_body_writer_finish_async (PosternBodyWriter *self,
+                                       gint64 canonical_octets,
+                                       GAsyncReadyCallback callback,
+                                       gpointer user_data);
+gboolean postern_body_writer_finish_finish (GAsyncResult *result, GError **error);
+void postern_body_writer_free (PosternBodyWriter *self);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PosternBodyWriter, postern_body_writer_free)
+
+G_END_DECLS
