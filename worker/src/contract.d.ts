@@ -20,6 +20,8 @@ export interface Env {
   DOMAINS: string;
   /** Milliseconds before the first retry of an outgoing message; absent in production (60 000). */
   RETRY_BASE_MS?: string;
+  /** Stretching calls for a new password's hash; absent in production (6). */
+  PASSWORD_COST?: string;
 }
 
 export interface Namespace<Stub> {
@@ -102,6 +104,9 @@ export interface TokenInfo {
 
 /** The one Directory object, `env.DIRECTORY.getByName("directory")`, as a mailbox sees it. */
 export interface DirectoryStub {
+  /** Serves the management API, everything under `/api/v1/`. */
+  fetch(request: Request): Promise<Response>;
+
   /**
    * Says for each address where mail to it goes: a mailbox of this Worker, null when its domain is not ours, or a
    * refusal (`5.1.1 …`) when the domain is ours and the user is not there.
