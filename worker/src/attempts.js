@@ -9,6 +9,9 @@ const MINUTE_MS = 60_000;
 /** Keys kept at most; past that the oldest go. They are counts of strangers: losing some only forgives. */
 const MAX_KEYS = 20_000;
 
+/** Keys that may have come since the last sweep; a flood must not wait for the alarm. */
+const SWEEP_AFTER = 5_000;
+
 /** What is limited, per key: `limit` attempts in `windowMs`, which begins with the first. */
 export const LIMITS = /** @type {const} */ ({
   /** Wrong passwords for one person. Tokens in use do not depend on it, so a lock-out by a stranger stops no mail. */
@@ -24,6 +27,8 @@ export const LIMITS = /** @type {const} */ ({
 /** @typedef {{ kind: keyof typeof LIMITS, of: string }} Attempt */
 
 export class Attempts {
+  #sinceSweep = 0;
+
   /** @param {SqlStorage} sql */
   constructor(sql) {
     this.sql = sql;
@@ -43,6 +48,8 @@ export class Attempts {
         wait = Math.max(wait, Math.ceil((Number(row.until) - now) / 1000));
     }
     if (wait > 0) return wait;
+    this.#sinceSweep += attempts.length;
+    if (this.#sinceSweep > SWEEP_AFTER) this.sweep(now);
     for (const { kind, of } of attempts)
       this.sql.exec(
         `insert into attempt values (?1, 1, ?2) on conflict (key) do update
@@ -59,8 +66,10 @@ export class Attempts {
    * @param {readonly Attempt[]} attempts
    */
   giveBack(attempts) {
-    for (const { kind, of } of attempts)
-      this.sql.exec('update attempt set count = count - 1 where key = ? and count > 0', `${kind}:${of}`);
+    for (const { kind, of } of attempts) {
+      this.sql.exec('update attempt set count = count - 1 where key = ?', `${kind}:${of}`);
+      this.sql.exec('delete from attempt where key = ? and count <= 0', `${kind}:${of}`);
+    }
   }
 
   /**
@@ -76,6 +85,7 @@ export class Attempts {
    * @param {number} now
    */
   sweep(now) {
+    this.#sinceSweep = 0;
     this.sql.exec('delete from attempt where until <= ?', now);
     this.sql.exec(
       `delete from attempt where key in (select key from attempt order by until desc limit -1 offset ?)`,

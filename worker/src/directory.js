@@ -10,9 +10,10 @@
 
 import { DurableObject } from 'cloudflare:workers';
 import { Attempts } from './attempts.js';
-import { parseAddress, withoutTag } from './address.js';
+import { parseAddress, withoutTag } from './directory-address.js';
 import { migrate } from './directory-schema.js';
 import { Invitations } from './invitations.js';
+import { carry } from './management-call.js';
 import { manage } from './management.js';
 import { Stretcher } from './passwords.js';
 import { Settings } from './settings.js';
@@ -24,8 +25,9 @@ import { REVOKE_ALL, Users } from './users.js';
 /** Addresses in one question. A message has at most a few hundred recipients. */
 const MAX_RESOLVE = 1000;
 
-/** Mailboxes told in one turn of the alarm: calls of one invocation are limited to 50 on the free plan. */
-const SETTLE_A_TURN = 20;
+/** Mailboxes told in one turn of the alarm: calls of one invocation are limited to 50 on the free plan,
+ * and one user takes three at most. */
+const SETTLE_A_TURN = 15;
 
 const FIRST_RETRY_MS = 2_000;
 const LAST_RETRY_MS = 300_000;
@@ -39,6 +41,7 @@ export class Directory extends DurableObject {
   /** @type {Map<string, Promise<unknown>>} per user, the last of what is being said to the mailbox */
   #turns = new Map();
   #retryMs = FIRST_RETRY_MS;
+  #lastTold = '';
   /** @type {number | null} */
   #alarmAt = null;
 
@@ -187,7 +190,6 @@ export class Directory extends DurableObject {
         else this.users.settle(told);
       });
     }
-    this.#retryMs = FIRST_RETRY_MS;
   }
 
   /** @param {User} user */
@@ -209,11 +211,12 @@ export class Directory extends DurableObject {
   async alarm() {
     this.#alarmAt = null;
     try {
-      for (const id of this.users.unsettled(SETTLE_A_TURN))
-        await this.settle(id).catch((error) => {
-          this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS);
-          console.error(`mailbox ${id} could not be told:`, error instanceof Error ? error.message : String(error));
-        });
+      const ids = this.users.unsettled(this.#lastTold, SETTLE_A_TURN);
+      // Round and round, so that mailboxes in trouble do not keep the others waiting.
+      this.#lastTold = ids.length < SETTLE_A_TURN ? '' : (ids.at(-1) ?? '');
+      let told = 0;
+      for (const id of ids) if (await carry(this, id)) told += 1;
+      this.#retryMs = told > 0 || ids.length === 0 ? FIRST_RETRY_MS : Math.min(this.#retryMs * 2, LAST_RETRY_MS);
       this.attempts.sweep(Date.now());
       this.invitations.sweep(Date.now());
     } catch (error) {
@@ -225,7 +228,7 @@ export class Directory extends DurableObject {
   /** Sets the alarm for the next thing that is due; one that is set for earlier stays. */
   arm() {
     const now = Date.now();
-    const retryAt = this.users.unsettled(1).length > 0 ? now + this.#retryMs : Infinity;
+    const retryAt = this.users.unsettled('', 1).length > 0 ? now + this.#retryMs : Infinity;
     const sweepAt = this.attempts.nextSweep() ?? Infinity;
     const next = Math.max(now, Math.min(retryAt, sweepAt));
     if (next === Infinity || (this.#alarmAt !== null && this.#alarmAt <= next)) return;

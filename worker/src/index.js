@@ -57,7 +57,7 @@ function route(request, env) {
   // RFC 8620 section 2.2 would let us redirect; not every client brings its credentials along.
   if (pathname === '/.well-known/jmap')
     return toMailbox(request, new Request(new URL('/jmap/session', url), request), env);
-  if (pathname.startsWith(API_BASE)) return env.DIRECTORY.getByName('directory').fetch(request);
+  if (`${pathname}/`.startsWith(API_BASE)) return env.DIRECTORY.getByName('directory').fetch(request);
   if (request.method !== 'GET' && request.method !== 'HEAD')
     throw new Refusal('method-not-allowed', 'Only GET and HEAD have a meaning here.', { allow: 'GET, HEAD' });
   if (pathname === '/.well-known/postern') return postern(url);

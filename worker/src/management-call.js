@@ -2,7 +2,7 @@
 //
 // What the handlers of the management API share: what they are given, how they reach a mailbox, how they answer.
 
-import { newAddress } from './address.js';
+import { newAddress } from './directory-address.js';
 import { MAX_PASSWORD, passwordFault } from './passwords.js';
 import { Refusal } from './refusal.js';
 
@@ -95,9 +95,10 @@ export function done() {
  * Counts an attempt, or refuses it.
  * @param {Directory} directory
  * @param {readonly Attempt[]} attempts
- * @throws {Refusal} too-many-attempts
+ * @throws {Refusal} too-many-attempts, busy
  */
 export function beginAttempt(directory, attempts) {
+  directory.stretcher.refuseCrowd();
   const retryAfter = directory.write(() => directory.attempts.begin(attempts, Date.now()));
   if (retryAfter === 0) return;
   const minutes = Math.ceil(retryAfter / 60);

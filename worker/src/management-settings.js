@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-import { canonicalDomain } from './address.js';
+import { canonicalAddress, canonicalDomain } from './directory-address.js';
 import { done, json } from './management-call.js';
 import { wrong } from './members.js';
 import { MIN_PASSWORD } from './passwords.js';
@@ -90,7 +90,7 @@ export function putDomain({ directory, members, names: [text = ''] }) {
     !members.has('catchAll') || members.isNull('catchAll') ? null : members.text('catchAll', { max: 320 });
   members.end();
   const isNew = directory.write(() => {
-    const user = catchAll === null ? null : directory.users.byAddress(catchAll.toLowerCase());
+    const user = catchAll === null ? null : directory.users.byAddress(canonicalAddress(catchAll));
     if (catchAll !== null && user === null)
       throw wrong('catchAll', 'must be the address of a user of this Worker, or null');
     const known = directory.settings.hasDomain(name);

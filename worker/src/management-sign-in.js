@@ -3,7 +3,7 @@
 // The doors that need no token: the first administrator, registering, signing in. Each counts attempts first, checks
 // what is cheap, stretches the password, and then looks again at what it knew, since others ran meanwhile.
 
-import { canonicalDomain, isReserved } from './address.js';
+import { canonicalAddress, isReserved } from './directory-address.js';
 import { clientOf } from './attempts.js';
 import { codeHash } from './invitations.js';
 import { beginAttempt, carry, json, newPassword, ownAddress, randomId, reach, userView } from './management-call.js';
@@ -145,13 +145,13 @@ export async function stretched(directory, attempts, stretch) {
  * @param {Call} call
  */
 export async function signIn({ directory, request, url, members }) {
-  const address = canonical(members.text('address', { max: 320 }));
+  const typed = members.text('address', { max: 320 });
   const password = members.text('password', { max: MAX_PASSWORD });
   const name = members.line('name', { max: 100, min: 1 });
   members.end();
-  const found = directory.users.byAddress(address);
+  const found = directory.users.byAddress(canonicalAddress(typed));
   /** @type {Attempt} */
-  const forUser = { kind: 'user', of: found?.id ?? address };
+  const forUser = { kind: 'user', of: found?.id ?? typed.toLowerCase() };
   /** @type {Attempt[]} */
   const forClient = [{ kind: 'client', of: clientOf(request) }];
   beginAttempt(directory, [forUser, ...forClient]);
@@ -189,15 +189,6 @@ function wrongCredentials() {
     'wrong-credentials',
     'Check the address and the password. An administrator of this Worker can set a new password.',
   );
-}
-
-/**
- * @param {string} text
- * @returns {string} the spelling the directory would have
- */
-function canonical(text) {
-  const at = text.lastIndexOf('@');
-  return `${text.slice(0, at)}@${canonicalDomain(text.slice(at + 1)) ?? ''}`.toLowerCase();
 }
 
 /**

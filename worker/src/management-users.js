@@ -3,6 +3,7 @@
 // What administrators do with people. Whatever a mailbox must hear of is answered 202 when the mailbox has not
 // confirmed it: it is written, and is carried out by itself.
 
+import { canonicalAddress } from './directory-address.js';
 import { carry, done, json, newPassword, ownAddress, randomId, reach, userView } from './management-call.js';
 import { wrong } from './members.js';
 import { generatePassword } from './passwords.js';
@@ -27,7 +28,7 @@ const STATES = /** @type {const} */ (['active', 'disabled']);
  * @throws {Refusal} not-found
  */
 function userNamed(directory, name) {
-  const user = directory.users.get(name) ?? directory.users.byAddress(name.toLowerCase());
+  const user = directory.users.get(name) ?? directory.users.byAddress(canonicalAddress(name));
   if (user === null) throw new Refusal('not-found', `There is no user ${name.slice(0, 320)}. See the list of users.`);
   return user;
 }
@@ -227,7 +228,7 @@ export async function addAlias({ directory, members, names: [name, alias = ''] }
 export async function removeAlias({ directory, members, names: [name, alias = ''] }) {
   members.end();
   const user = standingUser(directory, name);
-  if (!directory.write(() => directory.users.removeAlias(user, alias.toLowerCase())))
+  if (!directory.write(() => directory.users.removeAlias(user, canonicalAddress(alias))))
     throw new Refusal('not-found', `${alias.slice(0, 320)} is no alias of ${user.address}.`);
   return settledView(directory, user.id);
 }

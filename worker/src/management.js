@@ -156,7 +156,7 @@ function methodOf(methods, request) {
 async function authenticate(directory, request) {
   const presented = tokenOf(request);
   // Only a mailbox we made is asked: a made-up id must not call an object into being.
-  if (presented === null || directory.users.get(presented.mailboxId) === null) throw notSignedIn();
+  if (presented === null || directory.users.get(presented.mailboxId)?.state !== 'active') throw notSignedIn();
   const { mailboxId, token } = presented;
   const checked = await reach(() => directory.mailbox(mailboxId).checkToken(token));
   const user = directory.users.get(mailboxId);

@@ -62,8 +62,18 @@ export class Stretcher {
   }
 
   /**
+   * Call it before an attempt is counted: who is turned away has not tried.
+   * @throws {Refusal} busy
+   */
+  refuseCrowd() {
+    if (this.#waiting >= MAX_WAITING)
+      throw new Refusal('busy', 'Too many people sign in just now. Try again in a few seconds.', { retryAfter: 3 });
+  }
+
+  /**
    * @param {string} password
    * @returns {Promise<Stretched>}
+   * @throws {Refusal} busy
    */
   async make(password) {
     const salt = crypto.getRandomValues(new Uint8Array(16));
@@ -74,6 +84,7 @@ export class Stretcher {
    * @param {string} password
    * @param {Stretched | null} kept null for a user who is not there: the same work is done, and the answer is no
    * @returns {Promise<boolean>}
+   * @throws {Refusal} busy
    */
   async verify(password, kept) {
     const { salt, hash, cost } = kept ?? { salt: new Uint8Array(16), hash: new Uint8Array(32), cost: this.cost };
@@ -88,8 +99,7 @@ export class Stretcher {
    * @returns {Promise<Uint8Array>}
    */
   async #stretch(password, salt, cost) {
-    if (this.#waiting >= MAX_WAITING)
-      throw new Refusal('busy', 'Too many people sign in just now. Try again in a few seconds.', { retryAfter: 3 });
+    this.refuseCrowd();
     this.#waiting += 1;
     const turn = this.#last.then(() => chain(password, salt, cost));
     this.#last = turn.catch(() => {});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-import { canonicalDomain } from './address.js';
+import { canonicalDomain } from './directory-address.js';
 
 export const MAX_DOMAINS = 100;
 

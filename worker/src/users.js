@@ -248,12 +248,13 @@ export class Users {
   }
 
   /**
+   * @param {string} after an id, or the empty string
    * @param {number} limit
-   * @returns {string[]} ids of users whose mailboxes have yet to hear of something
+   * @returns {string[]} ids, in order, of users whose mailboxes have yet to hear of something
    */
-  unsettled(limit) {
+  unsettled(after, limit) {
     return this.sql
-      .exec('select id from user where settled <> revision limit ?', limit)
+      .exec('select id from user where settled <> revision and id > ? order by id limit ?', after, limit)
       .toArray()
       .map((row) => String(row.id));
   }

@@ -58,6 +58,15 @@ export function parseAddress(text) {
 }
 
 /**
+ * @param {string} text in any spelling
+ * @returns {string} the one spelling the directory knows, tag included; empty when it is no address
+ */
+export function canonicalAddress(text) {
+  const parsed = parseAddress(text);
+  return parsed === null ? '' : `${parsed.local}@${parsed.domain}`;
+}
+
+/**
  * The local part without its tag: `ada+lists` is `ada`'s. A leading `+` is no tag, there is nobody before it.
  * @param {string} local
  * @returns {string}
