@@ -12,7 +12,8 @@ G_BEGIN_DECLS
  */
 typedef struct _PosternConfigEdit PosternConfigEdit;
 
-PosternConfigEdit *postern_config_edit_new (const char *text, gssize length, GError **error);
+PosternConfigEdit *
+postern_config_edit_new (const char *text, gsize length, const char *name, GError **error);
 void postern_config_edit_free (PosternConfigEdit *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PosternConfigEdit, postern_config_edit_free)
 

@@ -13,8 +13,8 @@ G_BEGIN_DECLS
  * It never has no configuration: before the first load, and where there is no file, that is the
  * default one.
  *
- * ::changed (configuration): another configuration is in force; read it with
- * postern_config_file_get(). ::problem-changed: see postern_config_file_get_problem().
+ * ::changed: another configuration is in force, see postern_config_file_get().
+ * ::problem-changed: see postern_config_file_get_problem().
  */
 #define POSTERN_TYPE_CONFIG_FILE (postern_config_file_get_type ())
 G_DECLARE_FINAL_TYPE (PosternConfigFile, postern_config_file, POSTERN, CONFIG_FILE, GObject)
@@ -22,6 +22,11 @@ G_DECLARE_FINAL_TYPE (PosternConfigFile, postern_config_file, POSTERN, CONFIG_FI
 PosternConfigFile *postern_config_file_new (const char *path);
 gboolean postern_config_file_load (PosternConfigFile *self, GError **error);
 void postern_config_file_watch (PosternConfigFile *self);
+void postern_config_file_reload_async (PosternConfigFile *self,
+                                       GAsyncReadyCallback callback,
+                                       gpointer user_data);
+gboolean
+postern_config_file_reload_finish (PosternConfigFile *self, GAsyncResult *result, GError **error);
 PosternConfig *postern_config_file_get (PosternConfigFile *self);
 const char *postern_config_file_get_path (PosternConfigFile *self);
 const char *postern_config_file_get_problem (PosternConfigFile *self);
@@ -50,8 +55,12 @@ void postern_config_file_change_async (PosternConfigFile *self,
 gboolean
 postern_config_file_change_finish (PosternConfigFile *self, GAsyncResult *result, GError **error);
 
-/* The usual changes, ready to be called. */
+/* The usual changes; end them by postern_config_file_change_finish(). */
 void postern_config_file_add_account_async (PosternConfigFile *self,
+                                            const PosternConfigAccount *account,
+                                            GAsyncReadyCallback callback,
+                                            gpointer user_data);
+void postern_config_file_set_account_async (PosternConfigFile *self,
                                             const PosternConfigAccount *account,
                                             GAsyncReadyCallback callback,
                                             gpointer user_data);

@@ -5,8 +5,13 @@
 
 G_BEGIN_DECLS
 
-PosternConfig *
-postern_config_parse (const char *text, gssize length, const char *name, GError **error);
-PosternConfig *postern_config_parse_file (const char *path, GError **error);
+#define POSTERN_CONFIG_MAX_LENGTH (1024 * 1024) /* octets, of the file */
+
+PosternConfig *postern_config_parse (const char *text,
+                                     gsize length,
+                                     const char *name,
+                                     GPtrArray *remarks,
+                                     GError **error);
+gboolean postern_config_check_account (const PosternConfigAccount *account, GError **error);
 
 G_END_DECLS

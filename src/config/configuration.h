@@ -45,7 +45,7 @@ typedef struct
   PosternConfigService service;
   PosternConfigSecurity security;
   GStrv addresses; /* numeric, at least one, all of them loopback for now */
-  guint16 port;    /* 0: any free one (for tests) */
+  guint16 port;
   gboolean enabled;
 } PosternConfigListener;
 
@@ -72,7 +72,7 @@ typedef struct
   struct
   {
     gboolean enabled;
-    guint16 port; /* on 127.0.0.1; 0: any free one */
+    guint16 port; /* on 127.0.0.1 */
   } admin;
   PosternConfigSecrets secrets;
   guint cache_limit_mib; /* of bodies kept on disk */
@@ -97,6 +97,12 @@ gboolean postern_config_account_equal (const PosternConfigAccount *a,
                                        const PosternConfigAccount *b);
 gboolean postern_config_listener_equal (const PosternConfigListener *a,
                                         const PosternConfigListener *b);
+
+gboolean postern_config_addresses_equal (const char *a, const char *b);
+
+PosternConfigListener *postern_config_listener_new (PosternConfigService service,
+                                                    PosternConfigSecurity security,
+                                                    guint16 port);
 
 const char *postern_config_service_get_name (PosternConfigService service);
 const char *postern_config_security_get_name (PosternConfigSecurity security);
