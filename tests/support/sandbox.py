@@ -277,7 +277,7 @@ class Sandbox:
             for service, security, name in (("pop3", "starttls", "pop3"), ("pop3", "tls", "pop3s"),
                                             ("smtp", "starttls", "smtp"), ("smtp", "tls", "smtps"))]
         config["admin"] = {"enabled": True, "port": self.ports["admin"]}
-        config["secrets"] = "file" if self.headless else "secret-service"
+        config["secrets"] = {"store": "file" if self.headless else "secret-service"}
         for account in config.get("accounts", []):
             account["url"] = self.worker.url
         aside = self.path("config.json.new")
