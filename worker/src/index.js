@@ -11,6 +11,7 @@ import { API_BASE, LEAST_BRIDGE_VERSION, VERSION } from './version.js';
 /** @import { Env } from './contract.js' */
 
 export { Directory } from './directory.js';
+export { Mailbox } from './mailbox.js';
 
 export default {
   /**

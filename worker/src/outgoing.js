@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Carries out submissions, from the alarm. Each recipient is settled by itself and recorded before the next turn, so
+// an object that dies between a send and its record sends that one again and no other: SMTP leaves no better choice.
+// Failures of one turn are told to the sender in one bounce, made in the transaction that records them.
+
+import { EmailMessage } from 'cloudflare:email';
+import { bounceMessage } from './bounce.js';
+import { outgoingMessage } from './outgoing-message.js';
+
+/** @typedef {import('./submission-store.js').Submission} Submission */
+/** @typedef {import('./submission-store.js').Recipient} Recipient */
+/** @typedef {import('./contract').DeliveryResult} DeliveryResult */
+
+/**
+ * @typedef {{ status: 'sent' | 'failed' | 'later', reply: string, messageId?: string | null }} Outcome
+ */
+
+/** Calls to other services in one alarm: the free plan ends an invocation at 50. */
+const CALLS_PER_TURN = 40;
+/** Messages up to this size are sent several at a time. */
+const SMALL = 1024 * 1024;
+const PARALLEL_SMALL = 6;
+const PARALLEL_LARGE = 2;
+const RETRY_BASE_MS = 60_000;
+const MAX_RETRY_STEPS = 8;
+/** Given up after this many times the first delay: five days. */
+const LIFE_IN_BASES = 7200;
+
+/**
+ * What Outgoing needs of its mailbox.
+ * @typedef {object} OutgoingHost
+ * @property {string} mailboxId
+ * @property {string} salt
+ * @property {import('./contract').Env} env
+ * @property {import('./blob-store.js').BlobStore} blobs
+ * @property {import('./submission-store.js').SubmissionStore} submissions
+ * @property {import('./due-table.js').DueTable} due
+ * @property {<T>(work: () => T) => T} transaction
+ * @property {(changed: import('./push.js').ChangedTypes) => void} changed
+ * @property {(octets: Uint8Array) => void} toInbox files a message, in a transaction
+ * @property {(envelope: { key: string, from: string, to: string, size: number }, raw: ReadableStream<Uint8Array>) => Promise<DeliveryResult>} toSelf
+ */
+
+export class Outgoing {
+  #host;
+  #baseMs;
+  #calls = CALLS_PER_TURN;
+
+  /** @param {OutgoingHost} host */
+  constructor(host) {
+    this.#host = host;
+    this.#baseMs = Number(host.env.RETRY_BASE_MS) || RETRY_BASE_MS;
+  }
+
+  /**
+   * Sends what is due of one submission, as far as this turn's calls go.
+   * @param {number} id
+   */
+  async run(id) {
+    const { submissions, due, transaction } = this.#host;
+    const submission = submissions.find(id);
+    const now = Date.now();
+    const groups = submission === null ? [] : groupsOf(submission, now).slice(0, this.#calls);
+    if (submission !== null && groups.length > 0) {
+      this.#calls -= groups.length;
+      await this.#sendAll(submission, groups);
+    }
+    transaction(() => due.set('send', id, submission === null ? null : submissions.nextAt(id)));
+  }
+
+  /** @returns {boolean} whether this turn may still call other services */
+  hasCalls() {
+    return this.#calls > 0;
+  }
+
+  /**
+   * @param {Submission} submission
+   * @param {Recipient[][]} groups each is one call
+   */
+  async #sendAll(submission, groups) {
+    const { submissions, transaction, changed, toInbox, blobs } = this.#host;
+    const size = blobs.find(submission.blob)?.size ?? 0;
+    /** @type {{ recipient: Recipient, reply: string }[]} */
+    const failed = [];
+    const waiting = groups.values();
+    const work = async () => {
+      for (const group of waiting) {
+        const outcome = await this.#send(submission, group, size);
+        if (outcome.status === 'failed')
+          failed.push(...group.map((recipient) => ({ recipient, reply: outcome.reply })));
+        else transaction(() => this.#record(submission, group, outcome));
+      }
+    };
+    await Promise.all(Array.from({ length: size <= SMALL ? PARALLEL_SMALL : PARALLEL_LARGE }, work));
+    if (failed.length === 0) return;
+    const start = blobs.head(submission.blob);
+    transaction(() => {
+      for (const { recipient, reply } of failed) submissions.settle(submission, recipient, { status: 'failed', reply });
+      changed({ EmailSubmission: true });
+      // RFC 5321 section 4.5.5: a message with the null sender is never bounced.
+      if (submission.mailFrom !== '')
+        toInbox(
+          bounceMessage({
+            to: submission.mailFrom,
+            failed: failed.map(({ recipient, reply }) => ({ address: recipient.address, reply })),
+            start,
+            sentAt: submission.sentAt,
+            now: Date.now(),
+          }),
+        );
+    });
+  }
+
+  /**
+   * @param {Submission} submission
+   * @param {Recipient[]} group
+   * @param {Outcome} outcome
+   */
+  #record(submission, group, outcome) {
+    const { submissions, changed } = this.#host;
+    for (const recipient of group)
+      if (outcome.status === 'later')
+        submissions.postpone(submission, recipient, outcome.reply, Date.now() + this.#delay(recipient.attempts));
+      else submissions.settle(submission, recipient, { ...outcome, status: 'sent' });
+    changed({ EmailSubmission: true });
+  }
+
+  /**
+   * @param {Submission} submission
+   * @param {Recipient[]} group recipients that one call serves
+   * @param {number} size
+   * @returns {Promise<Outcome>}
+   */
+  async #send(submission, group, size) {
+    const [{ address, target } = { address: '', target: null }] = group;
+    const outcome =
+      target === null ? await this.#outside(submission, address) : await this.#local(submission, address, target, size);
+    if (outcome.status !== 'later' || Date.now() - submission.sentAt < this.#baseMs * LIFE_IN_BASES) return outcome;
+    return { status: 'failed', reply: `550 5.4.7 Given up after five days; the last answer was: ${outcome.reply}` };
+  }
+
+  /**
+   * @param {Submission} submission
+   * @param {string} address
+   * @returns {Promise<Outcome>}
+   */
+  async #outside(submission, address) {
+    const { env } = this.#host;
+    const raw = outgoingMessage(this.#host.blobs, submission, { outside: true, name: this.#nameOf(submission) });
+    try {
+      // Production wants the envelope's From to be that of the header.
+      const { messageId } = (await env.SEND.send(new EmailMessage(submission.headerFrom, address, raw))) ?? {};
+      return { status: 'sent', reply: '250 2.0.0 Sent', messageId: messageId ?? null };
+    } catch (error) {
+      return bindingOutcome(error);
+    }
+  }
+
+  /**
+   * @param {Submission} submission
+   * @param {string} address
+   * @param {string} target
+   * @param {number} size
+   * @returns {Promise<Outcome>}
+   */
+  async #local(submission, address, target, size) {
+    const { env, mailboxId, blobs, toSelf } = this.#host;
+    const name = this.#nameOf(submission);
+    const raw = outgoingMessage(blobs, submission, { outside: false, name });
+    // Repeated until it is answered, stored once: the recipient remembers the key.
+    const envelope = { key: `${mailboxId}:${name}:${target}`, from: submission.mailFrom, to: address, size };
+    try {
+      const result =
+        target === mailboxId
+          ? await toSelf(envelope, raw)
+          : await env.MAILBOX.getByName(target).deliverLocal(envelope, raw);
+      if ('refused' in result) return { status: 'failed', reply: `${smtpCode(result.refused)} ${result.refused}` };
+      return { status: 'sent', reply: '250 2.0.0 Delivered' };
+    } catch (error) {
+      console.error(`Local delivery: ${error instanceof Error ? error.message : error}`);
+      return { status: 'later', reply: '451 4.3.0 The mailbox did not answer' };
+    }
+  }
+
+  /** @param {Submission} submission */
+  #nameOf(submission) {
+    return `${this.#host.salt}.${submission.id.toString(36)}.${submission.sentAt.toString(36)}`;
+  }
+
+  /**
+   * @param {number} attempts made before
+   * @returns {number} milliseconds: doubling, up to about four hours, with a fifth of jitter
+   */
+  #delay(attempts) {
+    return Math.round(this.#baseMs * 2 ** Math.min(attempts, MAX_RETRY_STEPS) * (0.9 + Math.random() * 0.2));
+  }
+}
+
+/**
+ * The recipients that are due, those of one mailbox together: they get one copy.
+ * @param {Submission} submission
+ * @param {number} now
+ * @returns {Recipient[][]}
+ */
+function groupsOf(submission, now) {
+  /** @type {Map<string, Recipient[]>} */
+  const groups = new Map();
+  for (const recipient of submission.recipients) {
+    if (recipient.status !== 'queued' || recipient.nextAt > now) continue;
+    const key = recipient.target ?? `outside ${recipient.n}`;
+    groups.set(key, [...(groups.get(key) ?? []), recipient]);
+  }
+  return [...groups.values()];
+}
+
+/** @param {string} refused begins with an enhanced code */
+function smtpCode(refused) {
+  return refused.startsWith('5.2.2') ? 552 : 550;
+}
+
+/** @type {Record<string, string>} what cannot get better by waiting, as a reply; the rest is tried again */
+const PERMANENT = {
+  E_RECIPIENT_NOT_ALLOWED:
+    '550 5.7.1 Cloudflare sends only to verified addresses on its free plan: use the paid plan, or a relay for mail to the world',
+  E_RECIPIENT_SUPPRESSED: '550 5.1.1 The address is on the suppression list, since mail to it has bounced before',
+  E_CONTENT_TOO_LARGE:
+    '552 5.3.4 The message is larger than Cloudflare sends to this recipient (5 MiB, or 25 MiB when verified)',
+  E_SENDER_NOT_VERIFIED: "550 5.7.1 The sender's domain is not set up for sending at Cloudflare",
+  E_SENDER_DOMAIN_NOT_AVAILABLE: "550 5.7.1 The sender's domain is not set up for sending at Cloudflare",
+  E_TOO_MANY_RECIPIENTS: '550 5.5.3 Too many recipients',
+  E_FIELD_MISSING: '554 5.6.0 The message lacks something that Cloudflare demands',
+  E_VALIDATION_ERROR: '554 5.6.0 Cloudflare does not take the message as it is',
+  E_INVALID_CONTENT: '554 5.6.0 Cloudflare does not take the message as it is',
+};
+
+/**
+ * @param {unknown} error what the binding threw
+ * @returns {Outcome}
+ */
+export function bindingOutcome(error) {
+  const code = String(/** @type {any} */ (error)?.code ?? '');
+  const text = error instanceof Error ? error.message : String(error);
+  const permanent =
+    PERMANENT[code] ?? (code.startsWith('E_HEADER_') ? '554 5.6.0 Cloudflare refuses a header field' : undefined);
+  if (permanent !== undefined) return { status: 'failed', reply: `${permanent} (${code}: ${text})` };
+  // The free plan's refusal comes as words only, and names neither plan nor remedy.
+  if (/destination address is not a verified address/i.test(text))
+    return { status: 'failed', reply: `${PERMANENT.E_RECIPIENT_NOT_ALLOWED} (${text})` };
+  return { status: 'later', reply: `451 4.3.0 ${code || 'The sending service failed'}: ${text}` };
+}
