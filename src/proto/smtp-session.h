@@ -61,7 +61,7 @@ typedef struct
 
   const PosternEnvelope *envelope; /* ASK_SENDER (no recipients yet), ASK_BEGIN */
 
-  guint64 chunk_octets; /* RECEIVE_CHUNK; may be 0 */
+  guint64 chunk_octets; /* RECEIVE_CHUNK; never 0 */
   guint64 room_octets;  /* RECEIVE_DATA, RECEIVE_CHUNK; 0 when nothing is to be kept */
 } PosternSmtpAction;
 
