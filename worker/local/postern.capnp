@@ -36,6 +36,7 @@ const main :Workerd.Worker = (
     (name = "blob-store.js", esModule = embed "../src/blob-store.js"),
     (name = "bounce.js", esModule = embed "../src/bounce.js"),
     (name = "canonical-size.js", esModule = embed "../src/canonical-size.js"),
+    (name = "client-address.js", esModule = embed "../src/client-address.js"),
     (name = "credentials.js", esModule = embed "../src/credentials.js"),
     (name = "directory-address.js", esModule = embed "../src/directory-address.js"),
     (name = "directory-schema.js", esModule = embed "../src/directory-schema.js"),

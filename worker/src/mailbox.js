@@ -7,6 +7,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import { BlobStore, TooLarge } from './blob-store.js';
 import { ownForm } from './address.js';
+import { mailboxOfToken, readCredentials } from './credentials.js';
 import { DueTable } from './due-table.js';
 import { limitProblem, parseRequest, runRequest } from './jmap.js';
 import { downloadBlob, uploadAnswer } from './jmap-blob.js';
@@ -18,7 +19,7 @@ import { Outgoing } from './outgoing.js';
 import { Problem } from './problem.js';
 import { CLOSE_DELETED, CLOSE_REVOKED, PushSockets, read as readSocket, send } from './push.js';
 import { SubmissionStore } from './submission-store.js';
-import { TokenStore, mailboxOfToken, readCredentials } from './token-store.js';
+import { TokenStore } from './token-store.js';
 
 /** @typedef {import('./contract').Env} Env */
 /** @typedef {import('./contract').MailboxStub} MailboxStub */

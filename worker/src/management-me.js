@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-import { clientOf } from './attempts.js';
+import { clientOf } from './client-address.js';
 import { beginAttempt, carry, done, json, newPassword, reach, userView } from './management-call.js';
 import { samePassword, stretched } from './management-sign-in.js';
 import { MAX_PASSWORD } from './passwords.js';

@@ -4,7 +4,7 @@
 // what is cheap, stretches the password, and then looks again at what it knew, since others ran meanwhile.
 
 import { canonicalAddress, isReserved } from './directory-address.js';
-import { clientOf } from './attempts.js';
+import { clientOf } from './client-address.js';
 import { codeHash } from './invitations.js';
 import { beginAttempt, carry, json, newPassword, ownAddress, randomId, reach, userView } from './management-call.js';
 import { MAX_PASSWORD, secretsEqual } from './passwords.js';

@@ -123,6 +123,8 @@ async function chain(password, salt, cost) {
     const key = await crypto.subtle.importKey('raw', value, 'PBKDF2', false, ['deriveBits']);
     const options = { name: 'PBKDF2', hash: 'SHA-256', salt, iterations: ITERATIONS };
     value = new Uint8Array(await crypto.subtle.deriveBits(options, key, 256));
+    // The runtime computes at once and goes on at once: without a pause nothing else would run, no mail be routed.
+    await scheduler.wait(0);
   }
   return value;
 }
