@@ -23,6 +23,7 @@ const STEPS = [
     revoke text
   ) without rowid;
   create index user_by_address on user (address, id);
+  create index user_administrator on user (created_at, id) where role = 'administrator' and state = 'active';
   create index user_unsettled on user (id) where settled <> revision;
 
   -- Everything that leads to a user, the first address and the aliases alike. Being here is owning it.

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { DirectoryRuntime } from '../test/directory-runtime.js';
+import { LEAST_BRIDGE_VERSION, VERSION } from './version.js';
 
 /** @type {DirectoryRuntime} */
 let runtime;
@@ -20,8 +21,8 @@ test('well-known: postern names the version and absolute URLs', async () => {
   assert.equal(status, 200);
   assert.deepEqual(body, {
     name: 'Postern',
-    version: '0.1.0',
-    leastBridgeVersion: '0.1.0',
+    version: VERSION,
+    leastBridgeVersion: LEAST_BRIDGE_VERSION,
     apiUrl: `${runtime.url}/api/v1/`,
     jmapUrl: `${runtime.url}/.well-known/jmap`,
   });

@@ -22,7 +22,7 @@ export function information({ directory }) {
   return json({
     name: 'Postern',
     version: VERSION,
-    setupRequired: directory.users.count() === 0,
+    setupRequired: directory.users.isEmpty(),
     registration: directory.settings.policy().registration,
     domains: directory.settings.domains().map(({ name }) => name),
     minPasswordLength: MIN_PASSWORD,

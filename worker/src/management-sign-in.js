@@ -53,7 +53,7 @@ export async function setUp({ directory, request, members }) {
 
 /** @param {Directory} directory */
 function refuseSecondSetup(directory) {
-  if (directory.users.count() > 0)
+  if (!directory.users.isEmpty())
     throw new Refusal('already-set-up', 'Sign in as the administrator instead; setup works once.');
 }
 

@@ -89,6 +89,8 @@ export class Stretcher {
   async verify(password, kept) {
     const { salt, hash, cost } = kept ?? { salt: new Uint8Array(16), hash: new Uint8Array(32), cost: this.cost };
     const found = await this.#stretch(password, salt, cost);
+    // A hash from cheaper days must not be told from no hash at all.
+    if (cost < this.cost) await this.#stretch(password, salt, this.cost - cost);
     return crypto.subtle.timingSafeEqual(found, hash) && kept !== null;
   }
 

@@ -86,6 +86,23 @@ test('passwords: a crowd is turned away and not counted, the others are served',
   assert.equal(n, 40 - turnedAway);
 });
 
+test('passwords: mail is routed while people sign in', async (t) => {
+  const runtime = await DirectoryRuntime.start({ PASSWORD_COST: '' });
+  t.after(() => runtime.stop());
+  await runtime.setUp();
+  let signedIn = 0;
+  const crowd = Promise.all(
+    Array.from({ length: 9 }, async () => {
+      await runtime.signIn(ada.address);
+      signedIn += 1;
+    }),
+  );
+  const [found] = await runtime.resolve(ada.address);
+  assert.equal(found.address, ada.address);
+  assert.ok(signedIn < 5, `${signedIn} were served before the mail`);
+  await crowd;
+});
+
 test('setup: is off without a secret of some length, and guesses at it end', async (t) => {
   const runtime = await DirectoryRuntime.start({ SETUP_SECRET: 'short' });
   t.after(() => runtime.stop());

@@ -63,6 +63,11 @@ export class Users {
     this.sql = sql;
   }
 
+  /** @returns {boolean} asked by strangers, so it reads no more than one row */
+  isEmpty() {
+    return this.sql.exec('select 1 from user limit 1').toArray().length === 0;
+  }
+
   /** @returns {number} */
   count() {
     return Number(this.sql.exec('select count(*) as n from user').one().n);
