@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The base of integration tests: one sandbox a suite file, fresh accounts a test."""
+import base64
+import json
 import os
 import re
 import shutil
 import subprocess
 import tempfile
-import time
 import unittest
 
 from .mail import open_pop3
 from .processes import wait_until
-from .sandbox import ROOT, Sandbox
+from .sandbox import Sandbox
 
 ALL = os.environ.get("POSTERN_TEST_ALL") == "1"
 SANITIZED = "sanitize" in os.environ.get("POSTERN_BUILD", "")
@@ -30,26 +31,23 @@ def needs(program):
 
 
 class SandboxCase(unittest.TestCase):
-    """A suite whose tests share one sandbox. Options of Sandbox go into `options`."""
-    options = {}
-    longMessage = True
+    """A suite whose tests share one sandbox, with those of the same file and the same options."""
+    options = {}  # of Sandbox
+    own = False  # a sandbox for this class alone, since its tests break things
     maxDiff = 2000
+    _shared = {}
 
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.mkdtemp(prefix="postern-test-")
-        cls.addClassCleanup(shutil.rmtree, cls.folder, True)
-        cls.sandbox = Sandbox(cls.folder, **cls.options)
-        cls.sandbox.up()
-        cls.addClassCleanup(cls.sandbox.down)
-
-    @classmethod
-    def tearDownClass(cls):
-        if cls.sandbox.daemon is not None and cls.sandbox.daemon.poll() is None:
-            status = cls.sandbox.stop_daemon()
-            if status != 0:
-                raise AssertionError(f"posternd ended with status {status}:\n{cls.sandbox.group.tail('posternd')}")
-        assert_clean_logs(cls.sandbox)
+        key = (cls.__module__, cls.__qualname__ if cls.own else "", str(sorted(cls.options.items())))
+        if key not in cls._shared:
+            folder = tempfile.mkdtemp(prefix="postern-test-")
+            unittest.addModuleCleanup(shutil.rmtree, folder, True)
+            sandbox = Sandbox(os.path.join(folder, "sandbox"), **cls.options)
+            sandbox.up()
+            unittest.addModuleCleanup(end_well, sandbox)
+            cls._shared[key] = (folder, sandbox)
+        cls.folder, cls.sandbox = cls._shared[key]
 
     def fresh(self, name=None):
         """An account that no other test uses."""
@@ -80,7 +78,6 @@ class SandboxCase(unittest.TestCase):
 
 def outbound(sandbox, to=None):
     """What has left so far: [(envelope, octets)], only for one recipient when told."""
-    import json
     left = []
     for name in sorted(os.listdir(sandbox.path("outbound"))):
         if not name.endswith(".eml"):
@@ -93,12 +90,53 @@ def outbound(sandbox, to=None):
     return left
 
 
+def end_well(sandbox):
+    """Stops a sandbox, and holds it to what must be true of every one at its end."""
+    try:
+        if sandbox.daemon is not None and sandbox.daemon.poll() is None:
+            status = sandbox.stop_daemon()
+            if status != 0:
+                raise AssertionError(f"posternd ended with status {status}:\n{sandbox.group.tail('posternd')}")
+        assert_clean_logs(sandbox)
+        assert_no_secrets(sandbox)
+    finally:
+        sandbox.down()
+
+
 def assert_clean_logs(sandbox):
-    for name in os.listdir(sandbox.group.logs):
-        with open(os.path.join(sandbox.group.logs, name), encoding="utf-8", errors="replace") as log:
+    for name, line in log_lines(sandbox):
+        if FAULTS.search(line):
+            raise AssertionError(f"{name}: {line.strip()}\n{sandbox.group.tail(name[:-4], 40)}")
+
+
+def secrets_of(sandbox):
+    """What must appear nowhere but where secrets are kept."""
+    known = [sandbox.saved["setup_secret"], sandbox.saved["keyring_password"]]
+    for account in sandbox.every_account:
+        known += [account[name] for name in ("password", "worker_password", "worker_token") if account[name]]
+    return known
+
+
+def assert_no_secrets(sandbox):
+    """No password or token in any log, nor in the configuration, nor as base64 or in a login's exchange."""
+    known = secrets_of(sandbox)
+    hidden = known + [base64.b64encode(secret.encode()).decode().rstrip("=") for secret in known]
+    for account in sandbox.every_account:
+        login = f"\0{account['address']}\0{account['password']}".encode()
+        hidden.append(base64.b64encode(login).decode().rstrip("="))
+    with open(sandbox.path("config.json"), encoding="utf-8") as file:
+        lines = [("config.json", file.read()), *log_lines(sandbox)]
+    for name, line in lines:
+        for secret in hidden:
+            if secret in line:
+                raise AssertionError(f"{name} shows a secret: {line.replace(secret, '<the secret>').strip()[:300]}")
+
+
+def log_lines(sandbox):
+    for name in sorted(os.listdir(sandbox.path("logs"))):
+        with open(sandbox.path("logs", name), encoding="utf-8", errors="replace") as log:
             for line in log:
-                if FAULTS.search(line):
-                    raise AssertionError(f"{name}: {line.strip()}\n{sandbox.group.tail(name[:-4], 40)}")
+                yield name, line
 
 
 def run(command, env=None, input=None, timeout=60):

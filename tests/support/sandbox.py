@@ -8,7 +8,9 @@ A folder that was a sandbox before comes up with the same accounts, passwords an
 Nothing outlives the process that made the Sandbox, however it ends (see processes.Group).
 """
 import concurrent.futures
+import contextlib
 import fcntl
+import glob
 import json
 import os
 import secrets
@@ -51,13 +53,16 @@ def build_folder():
 
 
 class Sandbox:
-    def __init__(self, folder, accounts=1, headless=False, domain=None, wrap_daemon=(), first_sync=True):
-        """`wrap_daemon` is a command to run posternd under, such as strace with its options."""
+    def __init__(self, folder, accounts=1, headless=False, domain=None, wrap_daemon=(), state_dir=None,
+                 first_name="user1"):
+        """`wrap_daemon` is a command to run posternd under, such as strace with its options; `state_dir`
+        puts the daemon's state elsewhere."""
         self.folder = os.path.abspath(folder)
         self.wanted, self.headless, self.domain = accounts, headless, domain
         self.wrap_daemon = list(wrap_daemon)
         self.build = build_folder()
-        self.first_sync = first_sync
+        self.first_name = first_name
+        self.state_dir = state_dir or self.path("state")
         self.daemon = self.worker_process = self.bus = self.keyring = None
         self._save_lock = threading.Lock()
 
@@ -117,9 +122,8 @@ class Sandbox:
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             list(pool.map(self._add_to_daemon, self.accounts))
         self._link_ca()
-        if self.first_sync:
-            for account in self.accounts:
-                self.wait_listed(account)
+        for account in self.accounts:
+            self.wait_listed(account)
 
     def down(self):
         """Stops everything that was started. Harmless when nothing was."""
@@ -158,7 +162,9 @@ class Sandbox:
             raise SandboxError(f"{self.folder} was made {'with' if self.saved['headless'] else 'without'} --headless; "
                                "its secrets are where that keeps them. Start it the same way, or take another folder.")
         while len(self.accounts) < self.wanted:
-            self.accounts.append(self._new_account(f"user{len(self.accounts) + 1}"))
+            name = f"user{len(self.accounts) + 1}" if self.accounts else self.first_name
+            self.accounts.append(self._new_account(name))
+        self.every_account = list(self.accounts)  # with those that tests add
 
     def _new_account(self, name):
         return {"address": f"{name}@{self.domain}", "password": None,
@@ -173,8 +179,9 @@ class Sandbox:
             os.replace(aside, self.path("sandbox.json"))
 
     def _make_folders(self):
-        for name in ("home", "state", "worker", "outbound", "outbound-envelopes"):
+        for name in ("home", "worker", "outbound", "outbound-envelopes"):
             os.makedirs(self.path(name), mode=0o700, exist_ok=True)
+        os.makedirs(self.state_dir, mode=0o700, exist_ok=True)
         # A socket's path has no more than 107 octets.
         self.run_dir = self.path("run")
         if len(self.run_dir) > 70:
@@ -280,17 +287,16 @@ class Sandbox:
         config["secrets"] = {"store": "file" if self.headless else "secret-service"}
         for account in config.get("accounts", []):
             account["url"] = self.worker.url
-        aside = self.path("config.json.new")
-        with open(aside, "w", encoding="utf-8") as file:
-            json.dump(config, file, indent=2)
-        os.replace(aside, self.path("config.json"))
+        self._replace_config(json.dumps(config, indent=2))
 
-    def start_daemon(self):
+    def start_daemon(self, wait_for_bus=True):
         command = [os.path.join(self.build, "src/posternd"), "--config", self.path("config.json"),
-                   "--state-dir", self.path("state")]
+                   "--state-dir", self.state_dir]
         self.daemon = self.group.start("posternd", self.wrap_daemon + command, self.environment())
         wait_for_port(self.ports["smtps"], self.daemon, self.group)
         wait_for_port(self.ports["pop3"], self.daemon, self.group)
+        if not wait_for_bus:
+            return
         if self.headless:
             wait_until(lambda: os.path.exists(self.run_dir + "/postern/bus"), 20, "the private bus of posternd")
         else:
@@ -318,7 +324,7 @@ class Sandbox:
 
     def posternctl(self, *arguments, stdin=None, check=True):
         """Runs posternctl --json and returns (exit status, decoded answer)."""
-        command = [os.path.join(self.build, "src/posternctl"), *arguments, "--json"]
+        command = [os.path.join(self.build, "src/posternctl"), *arguments, "--bus", self.dbus_address, "--json"]
         done = subprocess.run(command, env=self.environment(), input=stdin, capture_output=True, timeout=60,
                               text=True, check=False)
         if check and done.returncode:
@@ -335,6 +341,7 @@ class Sandbox:
     def add_account(self, name=None):
         """A fresh user of the Worker, signed in and listed; returns it as the contract's accounts are."""
         account = self._new_account(name or "u" + secrets.token_hex(5))
+        self.every_account.append(account)
         self._make_user(account)
         self._add_to_daemon(account)
         self.wait_listed(account)
@@ -354,8 +361,28 @@ class Sandbox:
                 return False
         wait_until(opens, 30, f"the first listing of {account['address']}")
 
+    @contextlib.contextmanager
+    def changed_config(self, change):
+        """Has the daemon run with another configuration for a while: change(config) alters the decoded file."""
+        with open(self.path("config.json"), encoding="utf-8") as file:
+            before = file.read()
+        config = json.loads(before)
+        change(config)
+        try:
+            self._replace_config(json.dumps(config))
+            self.restart_daemon()
+            yield
+        finally:
+            self._replace_config(before)
+            self.restart_daemon()
+
+    def _replace_config(self, text):
+        with open(self.path("config.json.new"), "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(self.path("config.json.new"), self.path("config.json"))
+
     def _link_ca(self):
-        made = self.path("state", "tls", "ca.pem")
+        made, = glob.glob(self.state_dir + "/**/ca.pem", recursive=True)
         shutil.copyfile(made, self.path("ca.pem"))
 
     # What the world is told
@@ -371,7 +398,7 @@ class Sandbox:
             "inbound_url": self.worker.inbound_url,
             "outbound_dir": self.path("outbound"),
             "dbus_address": self.dbus_address,
-            "state_dir": self.path("state"),
+            "state_dir": self.state_dir,
             "config": self.path("config.json"),
             "accounts": [dict(account) for account in self.accounts],
         }
