@@ -7,6 +7,14 @@
 
 G_BEGIN_DECLS
 
+/**
+ * PosternCertificateAuthority:
+ *
+ * This machine's own authority and the certificate its servers show, kept in a folder.
+ *
+ * Signals:
+ * - `changed`: get_credentials() gives others than before.
+ */
 #define POSTERN_TYPE_CERTIFICATE_AUTHORITY (postern_certificate_authority_get_type ())
 G_DECLARE_FINAL_TYPE (PosternCertificateAuthority,
                       postern_certificate_authority,

@@ -30,7 +30,7 @@ typedef struct
 /**
  * PosternServerStatistics:
  *
- * By service, since the server was made.
+ * Since the server was made.
  */
 typedef struct
 {
@@ -40,9 +40,10 @@ typedef struct
   guint64 turned_away[POSTERN_N_SERVICES]; /* connections above a limit */
   guint64 logins[POSTERN_N_SERVICES];
   guint64 failed_logins[POSTERN_N_SERVICES]; /* wrong passwords */
-  guint64 failed_handshakes[POSTERN_N_SERVICES];
-  guint64 messages[POSTERN_N_SERVICES]; /* retrieved whole; accepted with 250 */
-  guint64 octets[POSTERN_N_SERVICES];   /* of those messages, on the wire */
+  guint64 messages[POSTERN_N_SERVICES];      /* retrieved whole; accepted with 250 */
+  guint64 octets[POSTERN_N_SERVICES];        /* of those messages, on the wire */
+  guint64 failed_handshakes;                 /* of both */
+  guint64 distrusted; /* of those, peers that do not trust our certificate and said so */
 } PosternServerStatistics;
 
 /**
@@ -64,7 +65,7 @@ typedef struct
  * on the thread-default main context of the thread that made it, behind one source.
  *
  * Signals:
- * - `logged-in` (#PosternService service, const char *login): somebody has logged in.
+ * - `logged-in` (guint service: a #PosternService, const char *login): somebody has logged in.
  */
 #define POSTERN_TYPE_MAIL_SERVER (postern_mail_server_get_type ())
 G_DECLARE_FINAL_TYPE (PosternMailServer, postern_mail_server, POSTERN, MAIL_SERVER, GObject)
