@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { after, before, test } from 'node:test';
 import { DirectoryRuntime, PASSWORD } from '../test/directory-runtime.js';
@@ -118,3 +119,25 @@ test('the list of tokens says when each was made and used', async () => {
   assert.ok(mine.lastUsedAt === null || Date.parse(mine.lastUsedAt) <= Date.now());
   assert.doesNotMatch(JSON.stringify(tokens), new RegExp(`${PASSWORD}|pt_`));
 });
+
+test('API.md shows answers with the members they have', async () => {
+  const text = await readFile(new URL('../API.md', import.meta.url), 'utf8');
+  const examples = [...text.matchAll(/^```json\n([^]*?)^```$/gm)].map(([, json = '']) => JSON.parse(json));
+  const shown = (/** @type {string} */ member) =>
+    examples.filter((example) => member in example).map((example) => Object.keys(example).sort());
+  const members = async (/** @type {string} */ method, /** @type {string} */ path, /** @type {unknown} */ body) =>
+    Object.keys((await runtime.call(method, path, body, { token })).body).sort();
+  assert.deepEqual(shown('setupRequired'), [await members('GET', '', undefined)]);
+  assert.deepEqual(shown('leastBridgeVersion'), [await members('GET', '/.well-known/postern', undefined)]);
+  assert.deepEqual(shown('settled'), [await members('GET', 'users/ada@example.test', undefined)].map(withoutUsage));
+  assert.deepEqual(shown('usesLeft'), [await members('POST', 'invitations', {})]);
+  assert.deepEqual(shown('defaultQuota'), [await members('GET', 'settings', undefined)]);
+  assert.deepEqual(shown('tokens'), [await members('GET', 'me/tokens', undefined)]);
+  assert.deepEqual(shown('total'), [await members('GET', 'users', undefined)]);
+  assert.deepEqual(shown('tokenId'), [
+    await members('POST', 'sign-in', { address: 'ada@example.test', password: PASSWORD, name: 'x' }),
+  ]);
+});
+
+/** @param {string[]} names */
+const withoutUsage = (names) => names.filter((name) => name !== 'usage');
