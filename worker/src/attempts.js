@@ -44,7 +44,7 @@ export class Attempts {
     let wait = 0;
     for (const { kind, of } of attempts) {
       const [row] = this.sql.exec('select count, until from attempt where key = ?', `${kind}:${of}`).toArray();
-      if (row && Number(row.until) > now && Number(row.count) >= LIMITS[kind].limit)
+      if (row && Number(row.count) >= LIMITS[kind].limit)
         wait = Math.max(wait, Math.ceil((Number(row.until) - now) / 1000));
     }
     if (wait > 0) return wait;

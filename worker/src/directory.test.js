@@ -72,6 +72,9 @@ test('resolve: a catch-all takes what nobody has, in its domain only', async () 
   const [caught, here] = await runtime.resolve('whoever@other.test', 'whoever@example.test');
   assert.equal(caught.mailboxId, id);
   assert.match(here.refused, /^5\.1\.1 /);
+  await runtime.call('PATCH', `users/${id}`, { state: 'disabled' }, { token });
+  assert.match((await runtime.resolve('whoever@other.test'))[0].refused, /^5\.1\.1 /, 'nobody catches it');
+  assert.match((await runtime.resolve('all@example.test'))[0].refused, /^5\.2\.1 /);
   await runtime.call('PUT', 'domains/other.test', {}, { token });
   assert.match((await runtime.resolve('whoever@other.test'))[0].refused, /^5\.1\.1 /);
 });

@@ -90,6 +90,13 @@ test('sign-in: guesses at one person end after ten, from wherever they come; tok
   const wait = Number(refused.headers.get('Retry-After'));
   assert.ok(wait > 600 && wait <= 900, String(wait));
   assert.equal((await runtime.call('GET', 'me', undefined, { token: held })).status, 200);
+  // Sixteen minutes go by.
+  await runtime.test('peek', "update attempt set until = until - 960000 where key like 'user:%' returning key");
+  assert.equal((await guess(99, 'wrong password')).status, 403);
+  const [{ count }] = await runtime.test('peek', "select max(count) as count from attempt where key like 'user:%'");
+  assert.equal(count, 1, 'counting begins anew');
+  for (let n = 0; n < 10; n += 1) await guess(100 + n, 'wrong password');
+  assert.equal((await guess(99, PASSWORD)).status, 429);
   const reset = await runtime.call('POST', 'users/guessed@example.test/password', { password: PASSWORD }, { token });
   assert.equal(reset.status, 200);
   assert.equal((await guess(99, PASSWORD)).status, 201);

@@ -120,6 +120,42 @@ test('the list of tokens says when each was made and used', async () => {
   assert.doesNotMatch(JSON.stringify(tokens), new RegExp(`${PASSWORD}|pt_`));
 });
 
+/**
+ * Begins a request, and ends its body after something else has happened.
+ * @param {string} method
+ * @param {string} path
+ * @param {object} body
+ * @param {string} held
+ * @param {() => Promise<unknown>} meanwhile
+ * @returns {Promise<number | undefined>} the status
+ */
+async function slowly(method, path, body, held, meanwhile) {
+  const text = JSON.stringify(body);
+  const slow = request(new URL(`/api/v1/${path}`, runtime.url), {
+    method,
+    headers: { Authorization: `Bearer ${held}`, 'Content-Type': 'application/json', 'Content-Length': text.length },
+  });
+  const answered = once(slow, 'response');
+  slow.write(text.slice(0, 1));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await meanwhile();
+  slow.end(text.slice(1));
+  const [response] = await answered;
+  response.resume();
+  return response.statusCode;
+}
+
+test('a slow body does not outlive the right to send it', async () => {
+  await runtime.addUser(token, 'slow@example.test', { role: 'administrator' });
+  const held = await runtime.signIn('slow@example.test');
+  const change = (/** @type {object} */ to) => () => runtime.call('PATCH', 'users/slow@example.test', to, { token });
+  const make = { address: 'by-slow@example.test', password: PASSWORD };
+  assert.equal(await slowly('POST', 'users', make, held, change({ role: 'user' })), 403);
+  const password = { oldPassword: PASSWORD, newPassword: 'a wholly new password' };
+  assert.equal(await slowly('POST', 'me/password', password, held, change({ state: 'disabled' })), 401);
+  assert.equal((await runtime.call('GET', 'users/by-slow@example.test', undefined, { token })).status, 404);
+});
+
 test('API.md shows answers with the members they have', async () => {
   const text = await readFile(new URL('../API.md', import.meta.url), 'utf8');
   const examples = [...text.matchAll(/^```json\n([^]*?)^```$/gm)].map(([, json = '']) => JSON.parse(json));

@@ -103,6 +103,32 @@ test('passwords: mail is routed while people sign in', async (t) => {
   await crowd;
 });
 
+test('passwords: one that is being replaced gives no token', async (t) => {
+  const runtime = await DirectoryRuntime.start({ PASSWORD_COST: '10' });
+  t.after(() => runtime.stop());
+  const token = await runtime.setUp();
+  const { id } = await runtime.addUser(token, 'bob@example.test');
+  // The sign-in reads the old hash while the new password is stretched, and is stretched itself after that.
+  const reset = runtime.call('POST', `users/${id}/password`, { password: 'a wholly new password' }, { token });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const body = { address: 'bob@example.test', password: PASSWORD, name: 'x' };
+  const late = await runtime.call('POST', 'sign-in', body);
+  assert.equal((await reset).status, 200);
+  assert.equal(late.body.code, 'wrong-credentials');
+  assert.deepEqual((await runtime.test(`mailbox?id=${id}`)).tokens, []);
+});
+
+test('setup: of two at once one is first', async (t) => {
+  const runtime = await DirectoryRuntime.start({ PASSWORD_COST: '' });
+  t.after(() => runtime.stop());
+  const answers = await Promise.all(
+    ['ada@example.test', 'eve@example.test'].map((address) =>
+      runtime.call('POST', 'setup', { ...ada, secret: SECRET, address }),
+    ),
+  );
+  assert.deepEqual(answers.map(({ status }) => status).sort(), [201, 409]);
+});
+
 test('setup: is off without a secret of some length, and guesses at it end', async (t) => {
   const runtime = await DirectoryRuntime.start({ SETUP_SECRET: 'short' });
   t.after(() => runtime.stop());

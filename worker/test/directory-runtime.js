@@ -97,6 +97,7 @@ export class DirectoryRuntime {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     });
     this.#child = child;
+    process.once('exit', () => child.kill('SIGKILL'));
     for (const stream of [child.stdout, child.stderr])
       stream?.on('data', (chunk) => {
         this.log += chunk;
