@@ -67,7 +67,7 @@ def settled(sandbox, acknowledged, timeout):
     wanted = set(acknowledged)
     wait_until(lambda: not wanted - set(left_by_id(sandbox)), timeout,
                f"{len(wanted)} acknowledged messages to leave", interval=0.2)
-    wait_until(lambda: sandbox.posternctl("queue", "list")[1]["total"] == 0, timeout, "the queue to be empty",
+    wait_until(lambda: not sandbox.queue(), timeout, "the queue to be empty",
                interval=0.1)
     return left_by_id(sandbox)
 

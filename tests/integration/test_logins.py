@@ -66,7 +66,7 @@ class Logins(SandboxCase):
         smtp.quit()
 
         def held():
-            entries = self.sandbox.posternctl("queue", "list")[1]["entries"]
+            entries = self.sandbox.queue()
             return [entry for entry in entries if entry["status"] == "held" and entry["sender"] == self.account["address"]]
         wait_until(held, 20, "the message to be held")
         self.assertEqual(outbound(self.sandbox, to), [])

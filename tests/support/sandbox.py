@@ -220,10 +220,13 @@ class Sandbox:
                                             "--nopidfile", "--print-address=1"], env, stdout=subprocess.PIPE)
         if not read_line(self.bus.stdout, 10, "the private D-Bus"):
             raise ChildEnded("dbus-daemon ended:\n" + self.group.tail("bus"))
+        self.start_keyring()
+
+    def start_keyring(self):
         self.keyring = self.group.start(
             "keyring", ["gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets",
                         "--control-directory=" + self.run_dir + "/keyring"],
-            env, stdin=subprocess.PIPE)
+            self.environment(), stdin=subprocess.PIPE)
         self.keyring.stdin.write(self.saved["keyring_password"].encode())
         self.keyring.stdin.close()
         self._wait_for_name("org.freedesktop.secrets", self.keyring)
@@ -330,6 +333,10 @@ class Sandbox:
         if check and done.returncode:
             raise SandboxError(f"posternctl {' '.join(arguments)} exited {done.returncode}: {done.stdout}{done.stderr}")
         return done.returncode, json.loads(done.stdout) if done.stdout.strip() else None
+
+    def queue(self):
+        """What has not left, as posternctl lists it."""
+        return self.posternctl("queue", "list")[1]["entries"]
 
     def _add_to_daemon(self, account):
         if account["password"] is None:
