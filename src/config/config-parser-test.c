@@ -252,7 +252,7 @@ test_remarks (void)
   g_assert_cmpuint (remarks->len, ==, 2);
   g_assert_cmpstr (g_ptr_array_index (remarks, 0),
                    ==,
-                   "f:3:91: accounts[0].adress is not known and has no effect");
+                   "f:3:90: accounts[0].adress is not known and has no effect");
   g_assert_cmpstr (g_ptr_array_index (remarks, 1),
                    ==,
                    "f:2:12: colour is not known and has no effect");
