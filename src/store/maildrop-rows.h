@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "store/database.h"
+#include "store/maildrop-store.h"
+
+#include <glib.h>
+
+/* The schema of maildrops.db and everything that is said to it, on the writer's or the reader's
+ * thread. */
+
+G_BEGIN_DECLS
+
+extern const char *const postern_maildrop_schema[];
+extern const guint postern_maildrop_schema_length;
+
+/**
+ * PosternMaildropEffect:
+ *
+ * What a transaction means for the listing of its account and for the bodies on disk.
+ */
+typedef struct
+{
+  gint64 account;      /* its number, 0 until known */
+  gboolean is_new;     /* the account was not known before */
+  gboolean is_removed; /* the account is gone */
+  gboolean rebuild;    /* the listing is to be read anew */
+  GPtrArray *appended; /* (nullable) (element-type PosternMaildropMessage) to be listed, each new */
+  GArray *hidden;      /* (nullable) (element-type guint64) rows that are listed no more */
+  GArray *gone;        /* (nullable) (element-type guint64) rows whose body may go */
+  gint64 cached_octets; /* how many more are in the cache */
+} PosternMaildropEffect;
+
+void postern_maildrop_effect_clear (PosternMaildropEffect *self);
+
+gint64 postern_maildrop_rows_find_account (PosternDatabase *database,
+                                           const char *account_id,
+                                           GError **error);
+
+gboolean postern_maildrop_rows_apply (PosternDatabase *database,
+                                      const char *account_id,
+                                      GPtrArray *updated,
+                                      const char *const *removed_ids,
+                                      const char *cursor,
+                                      gint64 started_us,
+                                      gint64 now_us,
+                                      PosternMaildropEffect *effect,
+                                      GError **error);
+gboolean postern_maildrop_rows_replace (PosternDatabase *database,
+                                        const char *account_id,
+                                        GPtrArray *messages,
+                                        const char *cursor,
+                                        gint64 started_us,
+                                        gint64 now_us,
+                                        PosternMaildropEffect *effect,
+                                        GError **error);
+gboolean postern_maildrop_rows_set_canonical (PosternDatabase *database,
+                                              const char *account_id,
+                                              guint64 row,
+                                              guint64 canonical_octets,
+                                              PosternMaildropEffect *effect,
+                                              GError **error);
+gboolean postern_maildrop_rows_remove_account (PosternDatabase *database,
+                                               const char *account_id,
+                                               PosternMaildropEffect *effect,
+                                               GError **error);
+gboolean postern_maildrop_rows_bury (PosternDatabase *database,
+                                     const char *account_id,
+                                     const guint64 *rows,
+                                     gsize n_rows,
+                                     gint64 now_us,
+                                     PosternMaildropEffect *effect,
+                                     GError **error);
+gboolean postern_maildrop_rows_confirm (PosternDatabase *database,
+                                        const char *account_id,
+                                        const char *const *email_ids,
+                                        gint64 now_us,
+                                        PosternMaildropEffect *effect,
+                                        GError **error);
+gboolean postern_maildrop_rows_forget (PosternDatabase *database,
+                                       const char *account_id,
+                                       const char *const *email_ids,
+                                       PosternMaildropEffect *effect,
+                                       GError **error);
+
+gboolean postern_maildrop_rows_add_body (PosternDatabase *database,
+                                         const char *account_id,
+                                         guint64 row,
+                                         guint64 size_octets,
+                                         gint64 now_us,
+                                         PosternMaildropEffect *effect,
+                                         GError **error);
+
+sqlite3_stmt *
+postern_maildrop_rows_query_listed (PosternDatabase *database, gint64 account, GError **error);
+gint64
+postern_maildrop_rows_count_tombstones (PosternDatabase *database, gint64 account, GError **error);
+gboolean postern_maildrop_rows_get_account (PosternDatabase *database,
+                                            gint64 account,
+                                            char **cursor,
+                                            gint64 *listed_at_us,
+                                            gboolean *is_complete,
+                                            GError **error);
+
+PosternMaildropMessage *postern_maildrop_rows_lookup (PosternDatabase *database,
+                                                      const char *account_id,
+                                                      guint64 row,
+                                                      GError **error);
+GPtrArray *postern_maildrop_rows_find_unsized (PosternDatabase *database,
+                                               const char *account_id,
+                                               guint limit,
+                                               GError **error);
+GStrv postern_maildrop_rows_find_unknown (PosternDatabase *database,
+                                          const char *account_id,
+                                          const char *const *email_ids,
+                                          GError **error);
+GStrv postern_maildrop_rows_list_tombstones (PosternDatabase *database,
+                                             const char *account_id,
+                                             guint limit,
+                                             GError **error);
+
+G_END_DECLS

@@ -1,0 +1,1097 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#define G_LOG_DOMAIN "postern-store"
+
+#include "config.h"
+
+#include "store/maildrop-store.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "store/maildrop-private.h"
+#include "store/maildrop-view.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <stdio.h>
+
+/* The writer's thread has a view of each account, which makes a new listing when a transaction has
+ * changed something. The main context has the newest of each, and gets the next with the answer to
+ * the change: whoever is answered sees what they did. */
+
+/* What the main context knows of an account. */
+typedef struct
+{
+  gint64 number;
+  PosternListing *listing; /* (nullable) */
+  char *cursor;            /* (nullable) */
+  gint64 listed_at_us;
+  guint tombstones; /* that the backend has not confirmed */
+} Maildrop;
+
+struct _PosternMaildropStore
+{
+  GObject parent_instance;
+  PosternStoreWriter *writer;
+  PosternStoreThread *reader;
+  PosternReadDatabase *read_database;
+  PosternBodyCache *bodies;
+  char *bodies_dir;
+  GHashTable *maildrops; /* account id to Maildrop */
+
+  /* Of the writer's thread. */
+  GHashTable *views; /* account number to PosternMaildropView */
+  GPtrArray
+      *committed; /* (element-type DropJob) of this batch, which want to know their maildrop */
+};
+
+G_DEFINE_FINAL_TYPE (PosternMaildropStore, postern_maildrop_store, G_TYPE_OBJECT)
+
+enum
+{
+  SIGNAL_LISTING_CHANGED,
+  N_SIGNALS
+};
+
+static guint signals[N_SIGNALS];
+
+PosternMaildropMessage *
+postern_maildrop_message_new (const char *email_id)
+{
+  PosternMaildropMessage *self = g_new0 (PosternMaildropMessage, 1);
+
+  self->email_id = g_strdup (email_id);
+  self->canonical_octets = -1;
+  return self;
+}
+
+void
+postern_maildrop_message_free (PosternMaildropMessage *self)
+{
+  g_free (self->email_id);
+  g_free (self->blob_id);
+  g_free (self);
+}
+
+static void
+maildrop_free (gpointer data)
+{
+  Maildrop *self = data;
+
+  g_clear_pointer (&self->listing, postern_listing_unref);
+  g_free (self->cursor);
+  g_free (self);
+}
+
+/* A change, and what it wants written. */
+typedef struct
+{
+  PosternTaskJob base;
+  PosternMaildropStore *store;
+  gboolean (*change) (gpointer job, PosternDatabase *database, GError **error);
+  char *account_id;
+  GPtrArray *messages; /* (nullable) */
+  GStrv ids;           /* (nullable) */
+  char *cursor;        /* (nullable) */
+  gint64 started_us;
+  gint64 now_us;
+  guint64 *rows;
+  gsize n_rows;
+  guint64 row;
+  gint64 octets;
+  gint64 canonical_octets;
+  PosternBlockFile *file; /* (owned) (nullable) */
+  char *part_path;
+  char *path;
+
+  PosternMaildropEffect effect;
+  Maildrop *outcome; /* (owned) (nullable) */
+} DropJob;
+
+static void
+drop_job_clear (gpointer data)
+{
+  DropJob *self = data;
+
+  g_free (self->account_id);
+  g_clear_pointer (&self->messages, g_ptr_array_unref);
+  g_strfreev (self->ids);
+  g_free (self->cursor);
+  g_free (self->rows);
+  g_clear_pointer (&self->file, postern_block_file_unref);
+  g_free (self->part_path);
+  g_free (self->path);
+  postern_maildrop_effect_clear (&self->effect);
+  g_clear_pointer (&self->outcome, maildrop_free);
+}
+
+static gboolean
+do_change (PosternStoreJob *job, PosternDatabase *database, GError **error)
+{
+  DropJob *self = (DropJob *) job;
+
+  return self->change (self, database, error);
+}
+
+static void
+make_bodies_dir (PosternMaildropStore *self, gint64 account)
+{
+  g_autofree char *dir = g_strdup_printf ("%s/%" G_GINT64_FORMAT, self->bodies_dir, account);
+
+  if (g_mkdir_with_parents (dir, 0700) < 0)
+    g_warning ("Messages of an account cannot be kept: %s: %s", dir, g_strerror (errno));
+}
+
+static PosternMaildropView *
+get_view (PosternMaildropStore *self, gint64 account)
+{
+  PosternMaildropView *view = g_hash_table_lookup (self->views, &account);
+
+  if (view != NULL)
+    return view;
+  view = postern_maildrop_view_new (self->writer, account, self->bodies_dir);
+  make_bodies_dir (self, account);
+  g_hash_table_insert (self->views, g_memdup2 (&account, sizeof account), view);
+  return view;
+}
+
+static void
+remove_bodies_dir (PosternMaildropStore *self, gint64 account)
+{
+  g_autofree char *dir_path = g_strdup_printf ("%s/%" G_GINT64_FORMAT, self->bodies_dir, account);
+  g_autoptr (GDir) dir = g_dir_open (dir_path, 0, NULL);
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (dir_path, name, NULL);
+
+      g_unlink (path);
+    }
+  g_rmdir (dir_path);
+}
+
+static void
+do_change_committed (PosternStoreJob *job)
+{
+  DropJob *self = (DropJob *) job;
+
+  if (self->effect.account <= 0)
+    return;
+  if (self->effect.is_removed)
+    {
+      g_hash_table_remove (self->store->views, &self->effect.account);
+      remove_bodies_dir (self->store, self->effect.account);
+      return;
+    }
+  postern_maildrop_view_take (get_view (self->store, self->effect.account), &self->effect);
+  g_ptr_array_add (self->store->committed, self);
+}
+
+static Maildrop *
+describe (PosternMaildropStore *self, PosternDatabase *database, gint64 account, GError **error)
+{
+  PosternMaildropView *view = get_view (self, account);
+  g_autofree Maildrop *maildrop = g_new0 (Maildrop, 1);
+  PosternListing *listing;
+  gint64 tombstones;
+  gboolean is_complete;
+
+  if (!postern_maildrop_view_renew (view, database, error))
+    return NULL;
+  tombstones = postern_maildrop_rows_count_tombstones (database, account, error);
+  if (tombstones < 0 || !postern_maildrop_rows_get_account (database,
+                                                            account,
+                                                            &maildrop->cursor,
+                                                            &maildrop->listed_at_us,
+                                                            &is_complete,
+                                                            error))
+    return NULL;
+  listing = postern_maildrop_view_get_listing (view);
+  maildrop->number = account;
+  maildrop->tombstones = (guint) tombstones;
+  maildrop->listing = listing != NULL ? postern_listing_ref (listing) : NULL;
+  return g_steal_pointer (&maildrop);
+}
+
+/* All jobs of the batch are on disk. One listing shows what all of them did to an account. */
+static void
+on_batch_committed (PosternDatabase *database, gpointer owner)
+{
+  PosternMaildropStore *self = owner;
+
+  for (guint i = 0; i < self->committed->len; i++)
+    {
+      DropJob *job = g_ptr_array_index (self->committed, i);
+
+      job->outcome = describe (self, database, job->effect.account, &job->base.job.error);
+    }
+  g_ptr_array_set_size (self->committed, 0);
+}
+
+static void
+take_outcome (PosternMaildropStore *self, DropJob *job)
+{
+  Maildrop *old = g_hash_table_lookup (self->maildrops, job->account_id);
+  gboolean changed;
+
+  postern_body_cache_note_size (self->bodies, job->effect.cached_octets);
+  if (job->effect.is_removed)
+    {
+      changed = g_hash_table_remove (self->maildrops, job->account_id);
+    }
+  else if (job->outcome != NULL)
+    {
+      changed = old == NULL || old->listing != job->outcome->listing;
+      g_hash_table_insert (self->maildrops,
+                           g_strdup (job->account_id),
+                           g_steal_pointer (&job->outcome));
+    }
+  else
+    {
+      changed = FALSE;
+    }
+  if (changed)
+    g_signal_emit (self, signals[SIGNAL_LISTING_CHANGED], 0, job->account_id);
+}
+
+static void
+on_change_done (PosternStoreJob *job)
+{
+  DropJob *self = (DropJob *) job;
+
+  if (job->error == NULL)
+    {
+      self->base.number = 1;
+      take_outcome (self->store, self);
+    }
+  postern_task_job_return_number (job);
+}
+
+static DropJob *
+drop_job_new (PosternMaildropStore *self,
+              gpointer source_tag,
+              const char *account_id,
+              GCancellable *cancellable,
+              GAsyncReadyCallback callback,
+              gpointer user_data)
+{
+  DropJob *job = g_new0 (DropJob, 1);
+
+  postern_task_job_init (&job->base, self, source_tag, cancellable, callback, user_data);
+  job->base.clear = drop_job_clear;
+  job->store = self;
+  job->account_id = g_strdup (account_id);
+  job->now_us = postern_clock_now_us ();
+  return job;
+}
+
+static void
+push_change (DropJob *job,
+             gboolean (*change) (gpointer job, PosternDatabase *database, GError **error))
+{
+  job->change = change;
+  job->base.job.run = do_change;
+  job->base.job.committed = do_change_committed;
+  job->base.job.done = on_change_done;
+  postern_store_writer_push (job->store->writer, &job->base.job);
+}
+
+/**
+ * postern_maildrop_store_change_finish:
+ *
+ * Ends every change. TRUE: it is on disk, and the listing shows it.
+ */
+gboolean
+postern_maildrop_store_change_finish (PosternMaildropStore *self,
+                                      GAsyncResult *result,
+                                      GError **error)
+{
+  return g_task_propagate_int (G_TASK (result), error) > 0;
+}
+
+static gboolean
+do_apply (gpointer data, PosternDatabase *database, GError **error)
+{
+  DropJob *self = data;
+
+  return postern_maildrop_rows_apply (database,
+                                      self->account_id,
+                                      self->messages,
+                                      (const char *const *) self->ids,
+                                      self->cursor,
+                                      self->started_us,
+                                      self->now_us,
+                                      &self->effect,
+                                      error);
+}
+
+/**
+ * postern_maildrop_store_apply_changes_async:
+ * @updated: (nullable) (element-type PosternMaildropMessage): new ones and changed ones; kept, so
+ *   not to be changed any more, and freed on this context
+ * @removed_ids: (nullable): Email ids that are gone, known here or not
+ * @cursor: (nullable): the backend's new state, committed together with them
+ * @started_us: wall clock when the request went out
+ *
+ * Takes in one answer to "what has changed". A cursor never runs ahead of what it stands for.
+ */
+void
+postern_maildrop_store_apply_changes_async (PosternMaildropStore *self,
+                                            const char *account_id,
+                                            GPtrArray *updated,
+                                            const char *const *removed_ids,
+                                            const char *cursor,
+                                            gint64 started_us,
+                                            GAsyncReadyCallback callback,
+                                            gpointer user_data)
+{
+  DropJob *job = drop_job_new (self,
+                               postern_maildrop_store_apply_changes_async,
+                               account_id,
+                               NULL,
+                               callback,
+                               user_data);
+
+  job->messages = updated != NULL ? g_ptr_array_ref (updated) : NULL;
+  job->ids = g_strdupv ((GStrv) removed_ids);
+  job->cursor = g_strdup (cursor);
+  job->started_us = started_us;
+  push_change (job, do_apply);
+}
+
+static gboolean
+do_replace (gpointer data, PosternDatabase *database, GError **error)
+{
+  DropJob *self = data;
+
+  return postern_maildrop_rows_replace (database,
+                                        self->account_id,
+                                        self->messages,
+                                        self->cursor,
+                                        self->started_us,
+                                        self->now_us,
+                                        &self->effect,
+                                        error);
+}
+
+/**
+ * postern_maildrop_store_replace_listing_async:
+ * @messages: (element-type PosternMaildropMessage): all there are; of one that is known already the
+ *   id is enough (see postern_maildrop_store_find_unknown_async()). Kept, as above
+ *
+ * Takes in a full listing in one commit: what is not in it goes, what is known stays as it is,
+ * cached body and all. From then on the maildrop is complete and served.
+ */
+void
+postern_maildrop_store_replace_listing_async (PosternMaildropStore *self,
+                                              const char *account_id,
+                                              GPtrArray *messages,
+                                              const char *cursor,
+                                              gint64 started_us,
+                                              GAsyncReadyCallback callback,
+                                              gpointer user_data)
+{
+  DropJob *job = drop_job_new (self,
+                               postern_maildrop_store_replace_listing_async,
+                               account_id,
+                               NULL,
+                               callback,
+                               user_data);
+
+  job->messages = g_ptr_array_ref (messages);
+  job->cursor = g_strdup (cursor);
+  job->started_us = started_us;
+  push_change (job, do_replace);
+}
+
+static gboolean
+do_set_canonical (gpointer data, PosternDatabase *database, GError **error)
+{
+  DropJob *self = data;
+
+  return postern_maildrop_rows_set_canonical (database,
+                                              self->account_id,
+                                              self->row,
+                                              (guint64) self->canonical_octets,
+                                              &self->effect,
+                                              error);
+}
+
+/**
+ * postern_maildrop_store_set_canonical_size_async:
+ *
+ * The message is listed from now on.
+ */
+void
+postern_maildrop_store_set_canonical_size_async (PosternMaildropStore *self,
+                                                 const char *account_id,
+                                                 guint64 row,
+                                                 guint64 canonical_octets,
+                                                 GAsyncReadyCallback callback,
+                                                 gpointer user_data)
+{
+  DropJob *job = drop_job_new (self,
+                               postern_maildrop_store_set_canonical_size_async,
+                               account_id,
+                               NULL,
+                               callback,
+                               user_data);
+
+  job->row = row;
+  job->canonical_octets = (gint64) canonical_octets;
+  push_change (job, do_set_canonical);
+}
+
+static gboolean
+do_remove_account (gpointer data, PosternDatabase *database, GError **error)
+{
+  DropJob *self = data;
+
+  return postern_maildrop_rows_remove_account (database, self->account_id, &self->effect, error);
+}
+
+/**
+ * postern_maildrop_store_remove_account_async:
+ *
+ * Forgets an account, its deletions and its cached bodies; nothing is done if there is none.
+ */
+void
+postern_maildrop_store_remove_account_async (PosternMaildropStore *self,
+                                             const char *account_id,
+                                             GAsyncReadyCallback callback,
+                                             gpointer user_data)
+{
+  push_change (drop_job_new (self,
+                             postern_maildrop_store_remove_account_async,
+                             account_id,
+                             NULL,
+                             callback,
+                             user_data),
+               do_remove_account);
+}
+
+/* Deletions */
+
+static gboolean
+do_bury (gpointer data, PosternDatabase *database, GError **error)
+{
+  DropJob *self = data;
+
+  return postern_maildrop_rows_bury (database,
+                                     self->account_id,
+                                     self->rows,
+                                     self->n_rows,
+                                     self->now_us,
+                                     &self->effect,
+                                     error);
+}
+
+/**
+ * postern_maildrop_store_add_tombstones_async:
+ * @rows: as the listing that the session showed has them
+ *
+ * QUIT: when this is answered, the messages are hidden for good, also from a listing that the
+ * backend gives later, until it confirms or forbids.
+ */
+void
+postern_maildrop_store_add_tombstones_async (PosternMaildropStore *self,
+                                             const char *account_id,
+                                             const guint64 *rows,
+                                             gsize n_rows,
+                                             GAsyncReadyCallback callback,
+                                             gpointer user_data)
+{
+  DropJob *job = drop_job_new (self,
+                               postern_maildrop_store_add_tombstones_async,
+                               account_id,
+                               NULL,
+                               callback,
+                               user_data);
+
+  job->rows = g_memdup2 (rows, n_rows * sizeof *rows);
+  job->n_rows = n_rows;
+  push_change (job, do_bury);
+}
+
+static gboolean
+do_confirm (gpointer data, PosternDatabase *database, GError **error)
+{
+  DropJob *self = data;
+
+  return postern_maildrop_rows_confirm (database,
+                                        self->account_id,
+                                        (const char *const *) self->ids,
+                                        self->now_us,
+                                        &self->effect,
+                                        error);
+}
+
+/**
+ * postern_maildrop_store_confirm_tombstones_async:
+ *
+ * The backend has deleted them, or never had them.
+ */
+void
+postern_maildrop_store_confirm_tombstones_async (PosternMaildropStore *self,
+                                                 const char *account_id,
+                                                 const char *const *email_ids,
+                                                 GAsyncReadyCallback callback,
+                                                 gpointer user_data)
+{
+  DropJob *job = drop_job_new (self,
+                               postern_maildrop_store_confirm_tombstones_async,
+                               account_id,
+                               NULL,
+                               callback,
+                               user_data);
+
+  job->ids = g_strdupv ((GStrv) email_ids);
+  push_change (job, do_confirm);
+}
+
+static gboolean
+do_forget (gpointer data, PosternDatabase *database, GError **error)
+{
+  DropJob *self = data;
+
+  return postern_maildrop_rows_forget (database,
+                                       self->account_id,
+                                       (const char *const *) self->ids,
+                                       &self->effect,
+                                       error);
+}
+
+/**
+ * postern_maildrop_store_forget_tombstones_async:
+ *
+ * The backend forbids their deletion: they are listed again.
+ */
+void
+postern_maildrop_store_forget_tombstones_async (PosternMaildropStore *self,
+                                                const char *account_id,
+                                                const char *const *email_ids,
+                                                GAsyncReadyCallback callback,
+                                                gpointer user_data)
+{
+  DropJob *job = drop_job_new (self,
+                               postern_maildrop_store_forget_tombstones_async,
+                               account_id,
+                               NULL,
+                               callback,
+                               user_data);
+
+  job->ids = g_strdupv ((GStrv) email_ids);
+  push_change (job, do_forget);
+}
+
+/* Bodies */
+
+static void
+do_finish_body (PosternStoreJob *job)
+{
+  DropJob *self = (DropJob *) job;
+
+  if (!postern_block_file_finish (self->file, (guint64) self->octets, &job->error))
+    return;
+  if (rename (self->part_path, self->path) < 0)
+    {
+      g_set_error (&job->error,
+                   POSTERN_ERROR,
+                   POSTERN_ERROR_STORAGE,
+                   "Renaming %s: %s",
+                   self->part_path,
+                   g_strerror (errno));
+      g_unlink (self->part_path);
+    }
+}
+
+static gboolean
+do_add_body (gpointer data, PosternDatabase *database, GError **error)
+{
+  DropJob *self = data;
+
+  if (!postern_maildrop_rows_add_body (database,
+                                       self->account_id,
+                                       self->row,
+                                       (guint64) self->octets,
+                                       self->now_us,
+                                       &self->effect,
+                                       error))
+    {
+      g_unlink (self->path);
+      return FALSE;
+    }
+  return self->canonical_octets < 0 ||
+         postern_maildrop_rows_set_canonical (database,
+                                              self->account_id,
+                                              self->row,
+                                              (guint64) self->canonical_octets,
+                                              &self->effect,
+                                              error);
+}
+
+void
+postern_maildrop_store_add_body_async (PosternMaildropStore *self,
+                                       const char *account_id,
+                                       guint64 row,
+                                       PosternBlockFile *file,
+                                       const char *part_path,
+                                       const char *path,
+                                       guint64 size_octets,
+                                       gint64 canonical_octets,
+                                       GAsyncReadyCallback callback,
+                                       gpointer user_data)
+{
+  DropJob *job = drop_job_new (self,
+                               postern_maildrop_store_add_body_async,
+                               account_id,
+                               NULL,
+                               callback,
+                               user_data);
+
+  job->row = row;
+  job->file = postern_block_file_ref (file);
+  job->part_path = g_strdup (part_path);
+  job->path = g_strdup (path);
+  job->octets = (gint64) size_octets;
+  job->canonical_octets = canonical_octets;
+  job->base.job.prepare = do_finish_body;
+  push_change (job, do_add_body);
+}
+
+/* Looking */
+
+static void
+push_look (DropJob *job, void (*prepare) (PosternStoreJob *job))
+{
+  job->base.job.prepare = prepare;
+  job->base.job.done = postern_task_job_return_result;
+  postern_store_thread_push (job->store->reader, &job->base.job);
+}
+
+static PosternDatabase *
+get_reader_database (DropJob *job)
+{
+  if (postern_task_job_is_cancelled (&job->base))
+    return NULL;
+  return postern_read_database_get (job->store->read_database, &job->base.job.error);
+}
+
+static void
+do_list_tombstones (PosternStoreJob *job)
+{
+  DropJob *self = (DropJob *) job;
+  PosternDatabase *database = get_reader_database (self);
+
+  self->base.result_free = (GDestroyNotify) g_strfreev;
+  if (database != NULL)
+    self->base.result = postern_maildrop_rows_list_tombstones (database,
+                                                               self->account_id,
+                                                               (guint) self->n_rows,
+                                                               &job->error);
+}
+
+/**
+ * postern_maildrop_store_list_tombstones_async:
+ *
+ * Email ids that the backend is still to delete, the oldest first; ends by ids_finish.
+ */
+void
+postern_maildrop_store_list_tombstones_async (PosternMaildropStore *self,
+                                              const char *account_id,
+                                              guint limit,
+                                              GCancellable *cancellable,
+                                              GAsyncReadyCallback callback,
+                                              gpointer user_data)
+{
+  DropJob *job = drop_job_new (self,
+                               postern_maildrop_store_list_tombstones_async,
+                               account_id,
+                               cancellable,
+                               callback,
+                               user_data);
+
+  job->n_rows = limit;
+  push_look (job, do_list_tombstones);
+}
+
+static void
+do_find_unknown (PosternStoreJob *job)
+{
+  DropJob *self = (DropJob *) job;
+  PosternDatabase *database = get_reader_database (self);
+
+  self->base.result_free = (GDestroyNotify) g_strfreev;
+  if (database != NULL)
+    self->base.result = postern_maildrop_rows_find_unknown (database,
+                                                            self->account_id,
+                                                            (const char *const *) self->ids,
+                                                            &job->error);
+}
+
+/**
+ * postern_maildrop_store_find_unknown_async:
+ *
+ * Which of these Email ids are not known, in their order; ends by ids_finish.
+ */
+void
+postern_maildrop_store_find_unknown_async (PosternMaildropStore *self,
+                                           const char *account_id,
+                                           const char *const *email_ids,
+                                           GCancellable *cancellable,
+                                           GAsyncReadyCallback callback,
+                                           gpointer user_data)
+{
+  DropJob *job = drop_job_new (self,
+                               postern_maildrop_store_find_unknown_async,
+                               account_id,
+                               cancellable,
+                               callback,
+                               user_data);
+
+  job->ids = g_strdupv ((GStrv) email_ids);
+  push_look (job, do_find_unknown);
+}
+
+GStrv
+postern_maildrop_store_ids_finish (PosternMaildropStore *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+static void
+do_lookup (PosternStoreJob *job)
+{
+  DropJob *self = (DropJob *) job;
+  PosternDatabase *database = get_reader_database (self);
+
+  self->base.result_free = (GDestroyNotify) postern_maildrop_message_free;
+  if (database != NULL)
+    self->base.result =
+        postern_maildrop_rows_lookup (database, self->account_id, self->row, &job->error);
+}
+
+/**
+ * postern_maildrop_store_lookup_async:
+ * @row: of a listing, an old one too
+ *
+ * POSTERN_ERROR_NOT_FOUND when the message has left the maildrop since.
+ */
+void
+postern_maildrop_store_lookup_async (PosternMaildropStore *self,
+                                     const char *account_id,
+                                     guint64 row,
+                                     GCancellable *cancellable,
+                                     GAsyncReadyCallback callback,
+                                     gpointer user_data)
+{
+  DropJob *job = drop_job_new (self,
+                               postern_maildrop_store_lookup_async,
+                               account_id,
+                               cancellable,
+                               callback,
+                               user_data);
+
+  job->row = row;
+  push_look (job, do_lookup);
+}
+
+PosternMaildropMessage *
+postern_maildrop_store_lookup_finish (PosternMaildropStore *self,
+                                      GAsyncResult *result,
+                                      GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+static void
+do_find_unsized (PosternStoreJob *job)
+{
+  DropJob *self = (DropJob *) job;
+  PosternDatabase *database = get_reader_database (self);
+
+  self->base.result_free = (GDestroyNotify) g_ptr_array_unref;
+  if (database != NULL)
+    self->base.result = postern_maildrop_rows_find_unsized (database,
+                                                            self->account_id,
+                                                            (guint) self->n_rows,
+                                                            &job->error);
+}
+
+/**
+ * postern_maildrop_store_find_unsized_async:
+ *
+ * Messages that are not listed, since how long they are with canonical line ends is known only when
+ * they were fetched.
+ */
+void
+postern_maildrop_store_find_unsized_async (PosternMaildropStore *self,
+                                           const char *account_id,
+                                           guint limit,
+                                           GCancellable *cancellable,
+                                           GAsyncReadyCallback callback,
+                                           gpointer user_data)
+{
+  DropJob *job = drop_job_new (self,
+                               postern_maildrop_store_find_unsized_async,
+                               account_id,
+                               cancellable,
+                               callback,
+                               user_data);
+
+  job->n_rows = limit;
+  push_look (job, do_find_unsized);
+}
+
+/**
+ * postern_maildrop_store_find_unsized_finish:
+ *
+ * Returns: (transfer full) (element-type PosternMaildropMessage)
+ */
+GPtrArray *
+postern_maildrop_store_find_unsized_finish (PosternMaildropStore *self,
+                                            GAsyncResult *result,
+                                            GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+/* From memory */
+
+/**
+ * postern_maildrop_store_ref_listing:
+ *
+ * Returns: (transfer full) (nullable): the maildrop as of now; NULL until it was once listed
+ *   completely.
+ */
+PosternListing *
+postern_maildrop_store_ref_listing (PosternMaildropStore *self, const char *account_id)
+{
+  const Maildrop *maildrop = g_hash_table_lookup (self->maildrops, account_id);
+
+  return maildrop == NULL || maildrop->listing == NULL ? NULL
+                                                       : postern_listing_ref (maildrop->listing);
+}
+
+/**
+ * postern_maildrop_store_get_cursor:
+ *
+ * Returns: (transfer none) (nullable): the backend's state that the listing stands for.
+ */
+const char *
+postern_maildrop_store_get_cursor (PosternMaildropStore *self, const char *account_id)
+{
+  const Maildrop *maildrop = g_hash_table_lookup (self->maildrops, account_id);
+
+  return maildrop == NULL ? NULL : maildrop->cursor;
+}
+
+/**
+ * postern_maildrop_store_get_listed_at_us:
+ *
+ * Returns: when the last full listing was asked for; 0 when never.
+ */
+gint64
+postern_maildrop_store_get_listed_at_us (PosternMaildropStore *self, const char *account_id)
+{
+  const Maildrop *maildrop = g_hash_table_lookup (self->maildrops, account_id);
+
+  return maildrop == NULL ? 0 : maildrop->listed_at_us;
+}
+
+/**
+ * postern_maildrop_store_get_tombstone_count:
+ *
+ * Returns: how many deletions the backend is still to be told, or to confirm.
+ */
+guint
+postern_maildrop_store_get_tombstone_count (PosternMaildropStore *self, const char *account_id)
+{
+  const Maildrop *maildrop = g_hash_table_lookup (self->maildrops, account_id);
+
+  return maildrop == NULL ? 0 : maildrop->tombstones;
+}
+
+gboolean
+postern_maildrop_store_is_open (PosternMaildropStore *self)
+{
+  return postern_store_writer_is_open (self->writer);
+}
+
+gint64
+postern_maildrop_store_get_account_number (PosternMaildropStore *self, const char *account_id)
+{
+  const Maildrop *maildrop = g_hash_table_lookup (self->maildrops, account_id);
+
+  return maildrop == NULL ? 0 : maildrop->number;
+}
+
+PosternStoreWriter *
+postern_maildrop_store_get_writer (PosternMaildropStore *self)
+{
+  return self->writer;
+}
+
+PosternBodyCache *
+postern_maildrop_store_get_bodies (PosternMaildropStore *self)
+{
+  return self->bodies;
+}
+
+/* Opening, reopening, closing */
+
+static gboolean
+do_nothing (PosternStoreJob *job, PosternDatabase *database, GError **error)
+{
+  return TRUE;
+}
+
+static void
+on_reopen_done (PosternStoreJob *job)
+{
+  ((PosternTaskJob *) job)->number = 1;
+  postern_task_job_return_number (job);
+}
+
+/**
+ * postern_maildrop_store_reopen_async:
+ *
+ * Opens the database again after an error has closed it; ends by change_finish. A change that was
+ * answered with an error may turn out to have been made.
+ */
+void
+postern_maildrop_store_reopen_async (PosternMaildropStore *self,
+                                     GAsyncReadyCallback callback,
+                                     gpointer user_data)
+{
+  DropJob *job =
+      drop_job_new (self, postern_maildrop_store_reopen_async, NULL, NULL, callback, user_data);
+
+  job->base.job.run = do_nothing;
+  job->base.job.done = on_reopen_done;
+  postern_store_writer_reopen (self->writer, &job->base.job);
+}
+
+static gboolean
+load (PosternMaildropStore *self, GError **error)
+{
+  PosternDatabase *database = postern_store_writer_get_database (self->writer);
+  g_autoptr (GArray) numbers = g_array_new (FALSE, FALSE, sizeof (gint64));
+  g_autoptr (GPtrArray) ids = g_ptr_array_new_with_free_func (g_free);
+  sqlite3_stmt *query =
+      postern_database_query (database, error, "SELECT number, id FROM accounts", "");
+  int step;
+
+  if (query == NULL)
+    return FALSE;
+  while ((step = postern_database_step (database, query, error)) > 0)
+    {
+      gint64 number = sqlite3_column_int64 (query, 0);
+
+      g_array_append_val (numbers, number);
+      g_ptr_array_add (ids, postern_database_dup_text (query, 1));
+    }
+  if (step < 0)
+    return FALSE;
+  for (guint i = 0; i < numbers->len; i++)
+    {
+      Maildrop *maildrop = describe (self, database, g_array_index (numbers, gint64, i), error);
+
+      if (maildrop == NULL)
+        return FALSE;
+      g_hash_table_insert (self->maildrops, g_strdup (g_ptr_array_index (ids, i)), maildrop);
+    }
+  return TRUE;
+}
+
+/* The maildrops in @state_dir, which must exist. Blocks. */
+PosternMaildropStore *
+postern_maildrop_store_open (const char *state_dir, PosternStoreThread *reader, GError **error)
+{
+  g_autoptr (PosternMaildropStore) self = g_object_new (POSTERN_TYPE_MAILDROP_STORE, NULL);
+  g_autofree char *path = g_build_filename (state_dir, "maildrops.db", NULL);
+
+  self->bodies_dir = g_build_filename (state_dir, "bodies", NULL);
+  self->reader = postern_store_thread_ref (reader);
+  self->read_database = postern_read_database_new (path);
+  if (g_mkdir_with_parents (self->bodies_dir, 0700) < 0)
+    {
+      g_set_error (error,
+                   POSTERN_ERROR,
+                   POSTERN_ERROR_STORAGE,
+                   "Making %s: %s",
+                   self->bodies_dir,
+                   g_strerror (errno));
+      return NULL;
+    }
+  self->writer = postern_store_writer_open (path,
+                                            postern_maildrop_schema,
+                                            postern_maildrop_schema_length,
+                                            NULL,
+                                            error);
+  if (self->writer == NULL || !load (self, error))
+    {
+      g_prefix_error (error, "Opening the maildrops: ");
+      return NULL;
+    }
+  postern_store_writer_start (self->writer, "store-maildrops", on_batch_committed, self);
+  self->bodies = postern_body_cache_new (self, self->writer, reader, state_dir, self->bodies_dir);
+  postern_body_cache_sweep (self->bodies);
+  return g_steal_pointer (&self);
+}
+
+/* When the reader's thread has ended. Blocks until all jobs are done. */
+void
+postern_maildrop_store_stop (PosternMaildropStore *self)
+{
+  if (self->writer != NULL)
+    postern_store_writer_stop (self->writer);
+  if (self->bodies != NULL)
+    postern_body_cache_detach (self->bodies);
+  if (self->read_database != NULL)
+    postern_read_database_close (self->read_database);
+}
+
+static void
+postern_maildrop_store_finalize (GObject *object)
+{
+  PosternMaildropStore *self = POSTERN_MAILDROP_STORE (object);
+
+  postern_maildrop_store_stop (self);
+  g_clear_object (&self->bodies);
+  g_hash_table_unref (self->maildrops);
+  g_hash_table_unref (self->views);
+  g_ptr_array_unref (self->committed);
+  g_clear_pointer (&self->writer, postern_store_writer_unref);
+  g_clear_pointer (&self->read_database, postern_read_database_free);
+  g_clear_pointer (&self->reader, postern_store_thread_unref);
+  g_free (self->bodies_dir);
+  G_OBJECT_CLASS (postern_maildrop_store_parent_class)->finalize (object);
+}
+
+static void
+postern_maildrop_store_init (PosternMaildropStore *self)
+{
+  self->maildrops = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, maildrop_free);
+  self->views = g_hash_table_new_full (g_int64_hash,
+                                       g_int64_equal,
+                                       g_free,
+                                       (GDestroyNotify) postern_maildrop_view_free);
+  self->committed = g_ptr_array_new ();
+}
+
+static void
+postern_maildrop_store_class_init (PosternMaildropStoreClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = postern_maildrop_store_finalize;
+  signals[SIGNAL_LISTING_CHANGED] = g_signal_new ("listing-changed",
+                                                  POSTERN_TYPE_MAILDROP_STORE,
+                                                  G_SIGNAL_RUN_LAST,
+                                                  0,
+                                                  NULL,
+                                                  NULL,
+                                                  NULL,
+                                                  G_TYPE_NONE,
+                                                  1,
+                                                  G_TYPE_STRING);
+}
