@@ -102,31 +102,50 @@ is_international (const PosternDeliveryReport *self)
 }
 
 static void
-put_text (const PosternDeliveryReport *self, PosternReportAction action, PosternBuffer *out)
+put_person (const PosternReportRecipient *recipient, PosternBuffer *out)
+{
+  put (out, "  ");
+  put_safely (out, recipient->address);
+  if (recipient->diagnostic != NULL)
+    {
+      put (out, "\r\n    ");
+      if (recipient->remote != NULL)
+        {
+          put_safely (out, recipient->remote);
+          put (out, " said: ");
+        }
+      put_safely (out, recipient->diagnostic);
+    }
+  put (out, "\r\n");
+}
+
+static gboolean
+has_action (const PosternDeliveryReport *self, PosternReportAction action)
+{
+  for (gsize i = 0; i < self->n_recipients; i++)
+    if (self->recipients[i].action == action)
+      return TRUE;
+  return FALSE;
+}
+
+/* What a person reads: a paragraph for each thing that happened, and whom it happened to. */
+static void
+put_text (const PosternDeliveryReport *self, PosternBuffer *out)
 {
   put (out, "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
   put (out, "This is the mail server at ");
   put_safely (out, self->reporter);
-  put (out, ".\r\n\r\n");
-  put (out, actions[action].opening);
-  put (out, "\r\n\r\n");
-  for (gsize i = 0; i < self->n_recipients; i++)
+  put (out, ".\r\n");
+  for (guint action = 0; action < G_N_ELEMENTS (actions); action++)
     {
-      const PosternReportRecipient *recipient = &self->recipients[i];
-
-      put (out, "  ");
-      put_safely (out, recipient->address);
-      if (recipient->diagnostic != NULL)
-        {
-          put (out, "\r\n    ");
-          if (recipient->remote != NULL)
-            {
-              put_safely (out, recipient->remote);
-              put (out, " said: ");
-            }
-          put_safely (out, recipient->diagnostic);
-        }
+      if (!has_action (self, action))
+        continue;
       put (out, "\r\n");
+      put (out, actions[action].opening);
+      put (out, "\r\n\r\n");
+      for (gsize i = 0; i < self->n_recipients; i++)
+        if (self->recipients[i].action == action)
+          put_person (&self->recipients[i], out);
     }
 }
 
@@ -173,15 +192,15 @@ void
 postern_delivery_report_begin (const PosternDeliveryReport *self, PosternBuffer *out)
 {
   gboolean international = is_international (self);
-  PosternReportAction action = POSTERN_REPORT_RELAYED;
+  PosternReportAction worst = POSTERN_REPORT_RELAYED;
 
-  /* The title is the worst that happened. */
+  /* The title tells the worst that happened. */
   for (gsize i = 0; i < self->n_recipients; i++)
-    action = MIN (action, self->recipients[i].action);
+    worst = MIN (worst, self->recipients[i].action);
 
   put_field (out, "From", self->from);
   put_field (out, "To", self->to);
-  put_field (out, "Subject", actions[action].subject);
+  put_field (out, "Subject", actions[worst].subject);
   put_field (out, "Date", self->date);
   put_field (out, "Message-ID", self->message_id);
   put (out, "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"); /* RFC 3834 section 5 */
@@ -190,7 +209,7 @@ postern_delivery_report_begin (const PosternDeliveryReport *self, PosternBuffer 
   put (out, "\"\r\n\r\n--");
   put (out, self->boundary);
   put (out, "\r\n");
-  put_text (self, action, out);
+  put_text (self, out);
 
   put (out, "\r\n--");
   put (out, self->boundary);
@@ -237,27 +256,33 @@ postern_delivery_report_add (const PosternDeliveryReport *self,
                              gsize length,
                              PosternBuffer *out)
 {
-  gsize end = length;
+  gsize start = 0;
 
-  if (original->header_ended && !self->whole)
-    return FALSE;
+  if (self->whole)
+    {
+      postern_buffer_append (out, data, length);
+      return TRUE;
+    }
+
+  /* Line by line; a line goes out once it is known not to be the empty one. */
   for (gsize i = 0; i < length && !original->header_ended; i++)
     {
       if (data[i] == '\n')
         {
-          /* The empty line itself stays away. */
           original->header_ended = !original->line_has_text;
-          if (original->header_ended && !self->whole)
-            end = i > 0 && data[i - 1] == '\r' ? i - 1 : i;
+          if (original->line_has_text)
+            postern_buffer_append (out, data + start, i + 1 - start);
           original->line_has_text = FALSE;
+          start = i + 1;
         }
       else if (data[i] != '\r')
         {
           original->line_has_text = TRUE;
         }
     }
-  postern_buffer_append (out, data, end);
-  return self->whole || !original->header_ended;
+  if (!original->header_ended && original->line_has_text)
+    postern_buffer_append (out, data + start, length - start);
+  return !original->header_ended;
 }
 
 /**
