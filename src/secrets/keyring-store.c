@@ -375,6 +375,8 @@ static void
 act (Operation *owned, SecretService *service, SecretCollection *collection)
 {
   g_autoptr (Operation) self = owned;
+  GHashTable *attributes = self->attributes;
+  SecretSearchFlags flags = SECRET_SEARCH_ALL;
   gboolean locked = secret_collection_get_locked (collection);
 
   if (self->verb == UNLOCK && !locked)
@@ -386,21 +388,14 @@ act (Operation *owned, SecretService *service, SecretCollection *collection)
   else if (self->verb == STORE)
     store (g_steal_pointer (&self), service);
   else if (self->verb == REMOVE)
-    secret_service_clear (service,
-                          &schema,
-                          self->attributes,
-                          NULL,
-                          on_removed,
-                          g_steal_pointer (&self));
+    secret_service_clear (service, &schema, attributes, NULL, on_removed, g_steal_pointer (&self));
   else
     {
-      SecretSearchFlags flags = SECRET_SEARCH_ALL;
-
       if (self->verb == LOOKUP)
         flags |= SECRET_SEARCH_LOAD_SECRETS;
       secret_service_search (service,
                              &schema,
-                             self->attributes,
+                             attributes,
                              flags,
                              NULL,
                              on_found,
