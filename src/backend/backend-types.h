@@ -133,6 +133,7 @@ typedef struct
 {
   char *email_id; /* (nullable) NULL on error */
   GError *error;  /* (nullable) NOT_FOUND: the blob is gone, upload again; INVALID: bad message */
+  gboolean may_have_arrived; /* with an error: it may have been imported all the same */
 } PosternImportResult;
 
 void postern_import_result_free (PosternImportResult *self);
@@ -183,7 +184,7 @@ typedef enum
 typedef enum
 {
   POSTERN_CONNECTION_NONE,       /* not watched */
-  POSTERN_CONNECTION_CONNECTING, /* the first time, or after "look again" */
+  POSTERN_CONNECTION_CONNECTING, /* for the first time */
   POSTERN_CONNECTION_PUSH,       /* the service tells at once */
   POSTERN_CONNECTION_POLLING,    /* it answers, but has to be asked */
   POSTERN_CONNECTION_OFFLINE,    /* it does not answer, or not to us: see the reason */

@@ -260,7 +260,7 @@ postern_backend_find_imported_async (PosternBackend *self,
  * postern_backend_find_imported_finish:
  *
  * Returns: (transfer full) (element-type utf8): ids of the emails in that place with exactly this
- *   Message-ID, oldest first; empty when there is none. Ids that other entries own must be ignored.
+ *   Message-ID, in no order; empty when there is none. Ids that other entries own must be ignored.
  */
 GPtrArray *
 postern_backend_find_imported_finish (PosternBackend *self, GAsyncResult *result, GError **error)

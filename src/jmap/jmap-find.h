@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "jmap/jmap-client.h"
+
+G_BEGIN_DECLS
+
+void postern_jmap_find_imported_async (PosternJmapClient *client,
+                                       const char *message_id,
+                                       PosternPlace place,
+                                       GCancellable *cancellable,
+                                       GAsyncReadyCallback callback,
+                                       gpointer user_data);
+GPtrArray *postern_jmap_find_imported_finish (GAsyncResult *result, GError **error);
+
+G_END_DECLS
