@@ -55,6 +55,8 @@ const main :Workerd.Worker = (
     (name = "jmap-submission.js", esModule = embed "../src/jmap-submission.js"),
     (name = "jmap.js", esModule = embed "../src/jmap.js"),
     (name = "mail-store.js", esModule = embed "../src/mail-store.js"),
+    (name = "jmap-http.js", esModule = embed "../src/jmap-http.js"),
+    (name = "mailbox-data.js", esModule = embed "../src/mailbox-data.js"),
     (name = "mailbox-schema.js", esModule = embed "../src/mailbox-schema.js"),
     (name = "mailbox.js", esModule = embed "../src/mailbox.js"),
     (name = "management-call.js", esModule = embed "../src/management-call.js"),

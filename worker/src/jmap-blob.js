@@ -2,9 +2,6 @@
 //
 // What upload and download answer (RFC 8620 section 6).
 
-/** @typedef {import('./blob-store.js').BlobStore} BlobStore */
-/** @typedef {import('./blob-store.js').Blob} Blob */
-
 /**
  * @param {Request} request
  * @param {string} accountId
@@ -17,30 +14,30 @@ export function uploadAnswer(request, accountId, blobId, size) {
 
 /**
  * @param {Request} request
- * @param {BlobStore} blobs
- * @param {Blob} blob
- * @param {{ type: string | null, name: string }} wanted
- * @returns {Response} with the blob's octets or the one range that is asked for
+ * @param {number} size
+ * @param {(start: number, end: number) => ReadableStream<Uint8Array>} stream gives the octets from `start` up to `end`
+ * @param {{ type: string | null, name: string, etag: string }} wanted
+ * @returns {Response} with all octets or the one range that is asked for
  */
-export function downloadBlob(request, blobs, blob, { type, name }) {
+export function downloadBlob(request, size, stream, { type, name, etag }) {
   const headers = new Headers({
     'Content-Type': type !== null && /^[\x20-\x7e]+$/.test(type) ? type : 'application/octet-stream',
     // A blob never changes, but it may be somebody's mail: private.
     'Cache-Control': 'private, immutable, max-age=31536000',
     'Accept-Ranges': 'bytes',
-    ETag: `"${blob.id.toString(36)}-${blob.size.toString(36)}"`,
+    ETag: `"${etag}"`,
     // Whatever is in a mail must not run in the origin of the mailbox.
     'Content-Security-Policy': "sandbox; default-src 'none'",
     'X-Content-Type-Options': 'nosniff',
     'Content-Disposition': `attachment; filename*=UTF-8''${encodeURIComponent(name || 'download').replace(/['()*]/g, escapeChar)}`,
   });
-  const range = readRange(request.headers, String(headers.get('ETag')), blob.size);
+  const range = readRange(request.headers, String(headers.get('ETag')), size);
   if (range === 'unsatisfiable') {
-    headers.set('Content-Range', `bytes */${blob.size}`);
+    headers.set('Content-Range', `bytes */${size}`);
     return new Response(null, { status: 416, headers });
   }
-  const { start, end } = range ?? { start: 0, end: blob.size };
-  if (range !== null) headers.set('Content-Range', `bytes ${start}-${end - 1}/${blob.size}`);
+  const { start, end } = range ?? { start: 0, end: size };
+  if (range !== null) headers.set('Content-Range', `bytes ${start}-${end - 1}/${size}`);
   const status = range === null ? 200 : 206;
   if (request.method === 'HEAD') {
     headers.set('Content-Length', String(end - start));
@@ -48,8 +45,7 @@ export function downloadBlob(request, blobs, blob, { type, name }) {
   }
   const { readable, writable } = new FixedLengthStream(end - start);
   // When the message goes away meanwhile this ends early, and the client sees too few octets.
-  blobs
-    .stream(blob.id, start, end)
+  stream(start, end)
     .pipeTo(writable)
     .catch(() => {});
   return new Response(readable, { status, headers });

@@ -72,6 +72,7 @@ export function applyEmailSet(args, context) {
       context.changed({ Email: true, Mailbox: true });
       destroyed.push(resolveId(key, context) ?? key);
     });
+  if (destroyed.length > 0) context.tidyLater();
   return {
     accountId: args.accountId,
     oldState,

@@ -258,7 +258,7 @@ function create(key, wanted, context, destinations) {
     );
   if (email.size > MAX_OUTGOING && resolved.some(({ to }) => to === null))
     throw new SetError('tooLarge', 'The message is larger than what can leave this server.', { maxSize: MAX_OUTGOING });
-  if (!submissions.hasRoom(recipients.length))
+  if (!submissions.hasRoom())
     throw new SetError('rateLimit', '4.3.1 Too many messages are waiting to be sent; try again later.');
   const sentAt = Date.now();
   const id = submissions.add(
@@ -275,6 +275,7 @@ function create(key, wanted, context, destinations) {
   if (REPEATABLE.test(key)) submissions.remember(key, id, answer, sentAt);
   context.changed({ EmailSubmission: true });
   context.send(id);
+  context.tidyLater();
   return answer;
 }
 

@@ -32,6 +32,7 @@ import { Problem } from './problem.js';
  * @property {number} configuration state of what the directory set: addresses, names
  * @property {() => { id: number, address: string }[]} identities
  * @property {(submission: number) => void} send called inside the transaction that made a submission
+ * @property {() => void} tidyLater called inside a transaction that left something to be swept some day
  * @property {Map<string, string>} created creation ids of this request
  * @property {Set<string>} using
  * @property {(name: string, args: Arguments) => void} also adds a response behind the method's own
@@ -48,13 +49,13 @@ export function parseRequest(text) {
   } catch {
     throw new Problem(400, 'The request is not JSON.', { type: 'urn:ietf:params:jmap:error:notJSON' });
   }
-  checkRequest(request);
-  return request;
+  return checkRequest(request);
 }
 
 /**
  * Throws the problem that a request has as a whole.
  * @param {any} request
+ * @returns {Arguments}
  */
 export function checkRequest(request) {
   const isCall = (/** @type {unknown} */ call) =>
@@ -79,6 +80,7 @@ export function checkRequest(request) {
     });
   if (request.methodCalls.length > LIMITS.maxCallsInRequest)
     throw limitProblem('maxCallsInRequest', 'Too many method calls in one request.');
+  return request;
 }
 
 /**

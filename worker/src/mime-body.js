@@ -79,11 +79,11 @@ export function messageBody(octets, options) {
 /**
  * @param {Uint8Array} octets the whole message
  * @param {string} partId
- * @returns {{ type: string, octets: Uint8Array } | null} the decoded content of one part
+ * @returns {Uint8Array | null} the decoded content of one part
  */
 export function partContent(octets, partId) {
   const part = leaves(parseMessage(octets)).find((leaf) => leaf.partId === partId);
-  return part === undefined ? null : { type: part.type, octets: decodeContent(octets, part) };
+  return part === undefined ? null : decodeContent(octets, part);
 }
 
 /**

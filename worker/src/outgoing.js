@@ -10,7 +10,9 @@ import { outgoingMessage } from './outgoing-message.js';
 
 /** @typedef {import('./submission-store.js').Submission} Submission */
 /** @typedef {import('./submission-store.js').Recipient} Recipient */
-/** @typedef {import('./contract').DeliveryResult} DeliveryResult */
+/** @typedef {import('./contract').Env} Env */
+/** @typedef {import('./contract').MailboxStub} MailboxStub */
+/** @typedef {import('./mailbox-data.js').MailboxData} MailboxData */
 
 /**
  * @typedef {{ status: 'sent' | 'failed' | 'later', reply: string, messageId?: string | null }} Outcome
@@ -27,30 +29,23 @@ const MAX_RETRY_STEPS = 8;
 /** Given up after this many times the first delay: five days. */
 const LIFE_IN_BASES = 7200;
 
-/**
- * What Outgoing needs of its mailbox.
- * @typedef {object} OutgoingHost
- * @property {string} mailboxId
- * @property {string} salt
- * @property {import('./contract').Env} env
- * @property {import('./blob-store.js').BlobStore} blobs
- * @property {import('./submission-store.js').SubmissionStore} submissions
- * @property {import('./due-table.js').DueTable} due
- * @property {<T>(work: () => T) => T} transaction
- * @property {(changed: import('./push.js').ChangedTypes) => void} changed
- * @property {(octets: Uint8Array) => void} toInbox files a message, in a transaction
- * @property {(envelope: { key: string, from: string, to: string, size: number }, raw: ReadableStream<Uint8Array>) => Promise<DeliveryResult>} toSelf
- */
-
 export class Outgoing {
-  #host;
+  #data;
+  #env;
+  #toSelf;
   #baseMs;
   #calls = CALLS_PER_TURN;
 
-  /** @param {OutgoingHost} host */
-  constructor(host) {
-    this.#host = host;
-    this.#baseMs = Number(host.env.RETRY_BASE_MS) || RETRY_BASE_MS;
+  /**
+   * @param {MailboxData} data
+   * @param {Env} env
+   * @param {MailboxStub['deliverLocal']} toSelf stands for a call to the mailbox's own object
+   */
+  constructor(data, env, toSelf) {
+    this.#data = data;
+    this.#env = env;
+    this.#toSelf = toSelf;
+    this.#baseMs = Number(env.RETRY_BASE_MS) || RETRY_BASE_MS;
   }
 
   /**
@@ -58,15 +53,16 @@ export class Outgoing {
    * @param {number} id
    */
   async run(id) {
-    const { submissions, due, transaction } = this.#host;
-    const submission = submissions.find(id);
+    const data = this.#data;
+    const submission = data.submissions.find(id);
     const now = Date.now();
     const groups = submission === null ? [] : groupsOf(submission, now).slice(0, this.#calls);
     if (submission !== null && groups.length > 0) {
       this.#calls -= groups.length;
       await this.#sendAll(submission, groups);
     }
-    transaction(() => due.set('send', id, submission === null ? null : submissions.nextAt(id)));
+    // The mailbox may have been wiped meanwhile.
+    if (data.isMade) data.due.set('send', id, submission === null ? null : data.submissions.nextAt(id));
   }
 
   /** @returns {boolean} whether this turn may still call other services */
@@ -79,8 +75,8 @@ export class Outgoing {
    * @param {Recipient[][]} groups each is one call
    */
   async #sendAll(submission, groups) {
-    const { submissions, transaction, changed, toInbox, blobs } = this.#host;
-    const size = blobs.find(submission.blob)?.size ?? 0;
+    const data = this.#data;
+    const size = data.blobs.find(submission.blob)?.size ?? 0;
     /** @type {{ recipient: Recipient, reply: string }[]} */
     const failed = [];
     const waiting = groups.values();
@@ -89,25 +85,28 @@ export class Outgoing {
         const outcome = await this.#send(submission, group, size);
         if (outcome.status === 'failed')
           failed.push(...group.map((recipient) => ({ recipient, reply: outcome.reply })));
-        else transaction(() => this.#record(submission, group, outcome));
+        else if (data.isMade) data.transaction(() => this.#record(submission, group, outcome));
       }
     };
     await Promise.all(Array.from({ length: size <= SMALL ? PARALLEL_SMALL : PARALLEL_LARGE }, work));
-    if (failed.length === 0) return;
-    const start = blobs.head(submission.blob);
-    transaction(() => {
-      for (const { recipient, reply } of failed) submissions.settle(submission, recipient, { status: 'failed', reply });
-      changed({ EmailSubmission: true });
+    if (failed.length === 0 || !data.isMade) return;
+    const start = data.blobs.head(submission.blob);
+    data.transaction(() => {
+      for (const { recipient, reply } of failed)
+        data.submissions.settle(submission, recipient, { status: 'failed', reply });
+      data.changed({ EmailSubmission: true });
       // RFC 5321 section 4.5.5: a message with the null sender is never bounced.
       if (submission.mailFrom !== '')
-        toInbox(
-          bounceMessage({
-            to: submission.mailFrom,
-            failed: failed.map(({ recipient, reply }) => ({ address: recipient.address, reply })),
-            start,
-            sentAt: submission.sentAt,
-            now: Date.now(),
-          }),
+        data.toInbox(
+          data.blobs.draftOf(
+            bounceMessage({
+              to: submission.mailFrom,
+              failed: failed.map(({ recipient, reply }) => ({ address: recipient.address, reply })),
+              start,
+              sentAt: submission.sentAt,
+              now: Date.now(),
+            }),
+          ),
         );
     });
   }
@@ -118,12 +117,12 @@ export class Outgoing {
    * @param {Outcome} outcome
    */
   #record(submission, group, outcome) {
-    const { submissions, changed } = this.#host;
+    const { submissions } = this.#data;
     for (const recipient of group)
       if (outcome.status === 'later')
         submissions.postpone(submission, recipient, outcome.reply, Date.now() + this.#delay(recipient.attempts));
       else submissions.settle(submission, recipient, { ...outcome, status: 'sent' });
-    changed({ EmailSubmission: true });
+    this.#data.changed({ EmailSubmission: true });
   }
 
   /**
@@ -146,11 +145,10 @@ export class Outgoing {
    * @returns {Promise<Outcome>}
    */
   async #outside(submission, address) {
-    const { env } = this.#host;
-    const raw = outgoingMessage(this.#host.blobs, submission, { outside: true, name: this.#nameOf(submission) });
+    const raw = outgoingMessage(this.#data.blobs, submission, { outside: true, name: this.#nameOf(submission) });
     try {
       // Production wants the envelope's From to be that of the header.
-      const { messageId } = (await env.SEND.send(new EmailMessage(submission.headerFrom, address, raw))) ?? {};
+      const { messageId } = (await this.#env.SEND.send(new EmailMessage(submission.headerFrom, address, raw))) ?? {};
       return { status: 'sent', reply: '250 2.0.0 Sent', messageId: messageId ?? null };
     } catch (error) {
       return bindingOutcome(error);
@@ -165,16 +163,16 @@ export class Outgoing {
    * @returns {Promise<Outcome>}
    */
   async #local(submission, address, target, size) {
-    const { env, mailboxId, blobs, toSelf } = this.#host;
+    const { id: mailboxId } = this.#data.configuration();
     const name = this.#nameOf(submission);
-    const raw = outgoingMessage(blobs, submission, { outside: false, name });
+    const raw = outgoingMessage(this.#data.blobs, submission, { outside: false, name });
     // Repeated until it is answered, stored once: the recipient remembers the key.
     const envelope = { key: `${mailboxId}:${name}:${target}`, from: submission.mailFrom, to: address, size };
     try {
       const result =
         target === mailboxId
-          ? await toSelf(envelope, raw)
-          : await env.MAILBOX.getByName(target).deliverLocal(envelope, raw);
+          ? await this.#toSelf(envelope, raw)
+          : await this.#env.MAILBOX.getByName(target).deliverLocal(envelope, raw);
       if ('refused' in result) return { status: 'failed', reply: `${smtpCode(result.refused)} ${result.refused}` };
       return { status: 'sent', reply: '250 2.0.0 Delivered' };
     } catch (error) {
@@ -185,7 +183,7 @@ export class Outgoing {
 
   /** @param {Submission} submission */
   #nameOf(submission) {
-    return `${this.#host.salt}.${submission.id.toString(36)}.${submission.sentAt.toString(36)}`;
+    return `${this.#data.configuration().salt}.${submission.id.toString(36)}.${submission.sentAt.toString(36)}`;
   }
 
   /**

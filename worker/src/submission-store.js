@@ -36,8 +36,8 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 /** How long a repeat of a client's own key is answered from memory. */
 const ANSWERS_KEPT_MS = 7 * DAY_MS;
 const SUBMISSIONS_KEPT_MS = 30 * DAY_MS;
-/** Recipients that may wait at once in one mailbox. */
-const MAX_WAITING = 20_000;
+/** Submissions that may wait at once in one mailbox. */
+const MAX_WAITING = 10_000;
 
 export class SubmissionStore {
   #sql;
@@ -91,12 +91,9 @@ export class SubmissionStore {
     return id;
   }
 
-  /** @param {number} more @returns {boolean} whether so many more recipients may wait */
-  hasRoom(more) {
-    return (
-      Number(this.#sql.exec('select coalesce(sum(open), 0) as n from submission where open > 0').one().n) + more <=
-      MAX_WAITING
-    );
+  /** @returns {boolean} whether one more may wait */
+  hasRoom() {
+    return Number(this.#sql.exec("select count(*) as n from due where kind = 'send'").one().n) < MAX_WAITING;
   }
 
   /** @returns {number[]} */
