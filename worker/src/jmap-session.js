@@ -16,7 +16,7 @@ const MIB = 1024 * 1024;
 export const LIMITS = {
   /** Room for a message of 25 MiB and the header fields that it gains on its way. */
   maxSizeUpload: 26 * MIB,
-  maxConcurrentUpload: 4,
+  maxConcurrentUpload: 8,
   maxSizeRequest: 10_000_000,
   maxConcurrentRequests: 8,
   maxCallsInRequest: 64,
@@ -38,7 +38,7 @@ const CAPABILITIES = {
 
 /** @param {unknown} uri */
 export function isKnownCapability(uri) {
-  return typeof uri === 'string' && (uri in CAPABILITIES || uri === WEBSOCKET || uri === QUOTA);
+  return typeof uri === 'string' && (Object.hasOwn(CAPABILITIES, uri) || uri === WEBSOCKET || uri === QUOTA);
 }
 
 /** @type {Record<string, object>} */

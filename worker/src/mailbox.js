@@ -244,7 +244,8 @@ export class Mailbox extends DurableObject {
 
 function unauthorized() {
   const response = new Problem(401, 'Sign in with a token of this mailbox.').response();
-  // One line for each scheme: clients read them to tell their user which to set.
+  // Clients read the schemes to tell their user which to set. The runtime joins them into one line, as RFC 9110
+  // section 11.6.1 allows; Basic stands last, since its parameters have a comma of their own.
   response.headers.append('WWW-Authenticate', 'Bearer realm="Postern"');
   response.headers.append('WWW-Authenticate', 'Basic realm="Postern", charset="UTF-8"');
   return response;

@@ -157,6 +157,26 @@ export class Runtime {
   }
 
   /**
+   * Gives a message to the stand-in of the binding, past the mailbox.
+   * @param {string} from
+   * @param {string} to
+   * @param {string} raw
+   * @returns {Promise<{ messageId?: string, code?: string }>}
+   */
+  async sendDirectly(from, to, raw) {
+    const answer = await fetch(`${this.url}/test/TEST/send/mail`, {
+      method: 'POST',
+      body: JSON.stringify([from, to, raw]),
+    });
+    return /** @type {any} */ (await answer.json()).value;
+  }
+
+  /** Where its state is. */
+  get directory() {
+    return this.#directory;
+  }
+
+  /**
    * Posts a message as Email Routing would hand it over.
    * @param {string} to
    * @param {Uint8Array | string} raw

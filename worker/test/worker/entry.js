@@ -4,6 +4,7 @@
 // answers `query` (SQL on its own tables) and `work` (its alarm, now); names that a test made stand in front of the
 // real directory.
 
+import { EmailMessage } from 'cloudflare:email';
 import worker, { Directory as RealDirectory, Mailbox as RealMailbox } from '../../src/index.js';
 
 export class Mailbox extends RealMailbox {
@@ -43,13 +44,15 @@ export class Mailbox extends RealMailbox {
     return cursors.reduce((sum, cursor) => sum + cursor.rowsWritten, 0);
   }
 
-  async alarmAt() {
-    return this.ctx.storage.getAlarm();
+  #bornAt = Math.random();
+
+  /** Another number in each life of the object. */
+  async bornAt() {
+    return this.#bornAt;
   }
 
-  /** Dies as an object does whose machine is lost. */
-  async die() {
-    this.ctx.abort('died for a test');
+  async alarmAt() {
+    return this.ctx.storage.getAlarm();
   }
 }
 
@@ -61,6 +64,11 @@ export class Directory extends RealDirectory {
    */
   async add(addresses, mailboxId) {
     for (const address of addresses) await this.ctx.storage.put(`test:${address}`, mailboxId);
+  }
+
+  /** @param {boolean} down whether nothing is answered */
+  async setDown(down) {
+    await this.ctx.storage.put('test:down', down);
   }
 
   /** @param {string[]} addresses */
@@ -89,6 +97,7 @@ export default {
     if (!url.pathname.startsWith('/test/')) return worker.fetch(request, env);
     const [, , binding = '', name = '', method = ''] = url.pathname.split('/');
     const object = binding === 'TEST' ? env.DIRECTORY.getByName('directory') : env[binding].getByName(name);
+    if (name === 'send') return sendMail(request, env);
     const args = JSON.parse(url.searchParams.get('args') ?? '[]');
     if (url.searchParams.has('stream')) args.push(request.body);
     try {
@@ -98,3 +107,16 @@ export default {
     }
   },
 };
+
+/**
+ * @param {Request} request with [from, to, raw] as its body
+ * @param {any} env
+ */
+async function sendMail(request, env) {
+  const [from, to, raw] = /** @type {string[]} */ (await request.json());
+  try {
+    return Response.json({ value: await env.SEND.send(new EmailMessage(String(from), String(to), String(raw))) });
+  } catch (error) {
+    return Response.json({ value: { code: /** @type {any} */ (error).code } });
+  }
+}
