@@ -219,6 +219,7 @@ on_bus_connected (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GTask) task = G_TASK (user_data);
   Search *search = g_task_get_task_data (task);
   const Candidate *candidate = g_ptr_array_index (search->candidates, search->next - 1);
+  GCancellable *cancellable = g_task_get_cancellable (task);
   GError *error = NULL;
 
   search->connection = g_dbus_connection_new_for_address_finish (result, &error);
@@ -232,7 +233,7 @@ on_bus_connected (GObject *source, GAsyncResult *result, gpointer user_data)
                             G_VARIANT_TYPE ("(b)"),
                             G_DBUS_CALL_FLAGS_NONE,
                             10 * 1000,
-                            g_task_get_cancellable (task),
+                            cancellable,
                             on_owner_told,
                             g_steal_pointer (&task));
   else if (candidate->try_peer && error->domain == G_DBUS_ERROR)
