@@ -5,9 +5,10 @@
 
 #include "proto/pop3-session.h"
 
-#include "base/buffer.h"
 #include "proto/command-line.h"
+#include "proto/pop3-view.h"
 #include "proto/sasl.h"
+#include "proto/session-output.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,10 +23,12 @@
 #define MAX_LINE 512
 /* RFC 4422 section 4 leaves it to the mechanism; RFC 4954 section 4.5.2 names this for all. */
 #define MAX_AUTH_LINE 12288
-#define MAX_ANSWER    512  /* RFC 1939 section 3, with its line end */
-#define MAX_OUT       4096 /* our own: answers gathered before the driver has to send */
-#define MAX_BAD       10   /* our own: senseless commands in a session */
-#define MAX_WRONG     3    /* our own: wrong passwords in a session */
+#define MAX_BAD       10 /* our own: senseless commands in a session */
+#define MAX_WRONG     3  /* our own: wrong passwords in a session */
+
+/* What the client hears: a line, in which what others said is made harmless; or lines of our own. */
+#define say(self, ...)         postern_session_output_put_line (&(self)->out, __VA_ARGS__)
+#define say_lines(self, lines) postern_session_output_put (&(self)->out, lines)
 
 typedef enum
 {
@@ -62,17 +65,13 @@ struct _PosternPop3Session
   guint wrong;
 
   PosternCommandLine line;
-  PosternBuffer out;
-  gsize lent; /* octets of `out` the driver is sending */
+  PosternSessionOutput out;
 
   char *user; /* what USER named */
   PosternSecret *password;
   PosternSasl *sasl; /* (nullable): the next line is a response */
 
-  PosternListing *listing;
-  guint8 *deleted; /* (nullable): one bit a message */
-  guint n_deleted;
-  guint64 deleted_octets;
+  PosternPop3View view;
   GArray *indexes; /* (element-type guint): what QUIT asks to delete */
 
   guint index;      /* of RETR, TOP; of the next line of a list */
@@ -146,31 +145,6 @@ static const Verb verbs[] = {
 /* Answers */
 
 static void
-put (PosternPop3Session *self, const char *text)
-{
-  postern_buffer_append (&self->out, text, strlen (text));
-}
-
-/* One line of an answer. What a server or a client said may be part of it: what could end the line,
- * or is not ASCII, becomes '?'. */
-static void G_GNUC_PRINTF (2, 3) put_line (PosternPop3Session *self, const char *format, ...)
-{
-  char line[MAX_ANSWER];
-  va_list arguments;
-  gsize length;
-
-  va_start (arguments, format);
-  g_vsnprintf (line, sizeof line - 2, format, arguments);
-  va_end (arguments);
-  length = strlen (line);
-  for (gsize i = 0; i < length; i++)
-    if (!g_ascii_isprint (line[i]))
-      line[i] = '?';
-  memcpy (line + length, "\r\n", 2);
-  postern_buffer_append (&self->out, line, length + 2);
-}
-
-static void
 put_refusal (PosternPop3Session *self, PosternPop3Outcome outcome, const char *text)
 {
   static const char *const codes[] = {
@@ -180,16 +154,7 @@ put_refusal (PosternPop3Session *self, PosternPop3Outcome outcome, const char *t
     [POSTERN_POP3_SYS_PERM] = "SYS/PERM",
   };
 
-  put_line (self, "-ERR [%s] %s", codes[outcome], text);
-}
-
-/* The driver is done with what the last action lent it. */
-static void
-take_back (PosternPop3Session *self)
-{
-  if (self->lent > 0)
-    postern_buffer_take (&self->out, self->lent);
-  self->lent = 0;
+  say (self, "-ERR [%s] %s", codes[outcome], text);
 }
 
 static void
@@ -212,46 +177,27 @@ note_bad (PosternPop3Session *self)
 {
   if (++self->bad < MAX_BAD)
     return;
-  put (self, "-ERR Too many commands that make no sense, closing\r\n");
+  say_lines (self, "-ERR Too many commands that make no sense, closing\r\n");
   end (self);
 }
 
 static gboolean
 is_answer_to (PosternPop3Session *self, guint ask, Pending question)
 {
-  take_back (self);
+  postern_session_output_take_back (&self->out);
   if (self->pending != question || !self->handed_out || self->ask != ask)
     return FALSE;
   self->pending = NOTHING;
   return TRUE;
 }
 
-/* The maildrop as this session sees it */
-
-static gboolean
-is_deleted (const PosternPop3Session *self, guint index)
-{
-  return self->deleted != NULL && (self->deleted[index / 8] & (1u << index % 8)) != 0;
-}
-
-static guint
-count_left (const PosternPop3Session *self)
-{
-  return postern_listing_get_count (self->listing) - self->n_deleted;
-}
-
-static guint64
-octets_left (const PosternPop3Session *self)
-{
-  return postern_listing_get_total (self->listing) - self->deleted_octets;
-}
-
 static void
-forget_deletions (PosternPop3Session *self)
+say_totals (PosternPop3Session *self)
 {
-  g_clear_pointer (&self->deleted, g_free);
-  self->n_deleted = 0;
-  self->deleted_octets = 0;
+  say (self,
+       "+OK %u messages, %" G_GUINT64_FORMAT " octets",
+       postern_pop3_view_get_count (&self->view),
+       postern_pop3_view_get_octets (&self->view));
 }
 
 /* Logging in */
@@ -299,7 +245,7 @@ do_user (PosternPop3Session *self, const Command *command)
 {
   forget_credentials (self);
   self->user = g_strdup (command->arguments);
-  put (self, "+OK Now the password\r\n");
+  say_lines (self, "+OK Now the password\r\n");
 }
 
 static const char *
@@ -345,7 +291,7 @@ step_sasl (PosternPop3Session *self, const char *response, gboolean initial)
   switch (postern_sasl_step (self->sasl, response, initial))
     {
     case POSTERN_SASL_STEP_CONTINUE:
-      put_line (self, "+ %s", postern_sasl_get_challenge (self->sasl));
+      say (self, "+ %s", postern_sasl_get_challenge (self->sasl));
       return;
     case POSTERN_SASL_STEP_DONE:
       self->user = g_steal_pointer (&self->sasl->login);
@@ -353,14 +299,14 @@ step_sasl (PosternPop3Session *self, const char *response, gboolean initial)
       set_pending (self, LOGIN);
       break;
     case POSTERN_SASL_STEP_CANCELLED:
-      put (self, "-ERR Cancelled as you wished\r\n");
+      say_lines (self, "-ERR Cancelled as you wished\r\n");
       break;
     case POSTERN_SASL_STEP_FOREIGN:
-      put (self, "-ERR Nobody may log in here in the name of somebody else\r\n");
+      say_lines (self, "-ERR Nobody may log in here in the name of somebody else\r\n");
       note_bad (self);
       break;
     case POSTERN_SASL_STEP_MALFORMED:
-      put (self, "-ERR The response is not base64 of what PLAIN asks for\r\n");
+      say_lines (self, "-ERR The response is not base64 of what PLAIN asks for\r\n");
       note_bad (self);
       break;
     }
@@ -373,7 +319,7 @@ do_auth (PosternPop3Session *self, const Command *command)
   /* RFC 5034 takes its list from CAPA; AUTH alone is what clients did before (RFC 1734 era). */
   if (command->argument == NULL)
     {
-      put (self, "+OK\r\nPLAIN\r\n.\r\n");
+      say_lines (self, "+OK\r\nPLAIN\r\n.\r\n");
       return;
     }
 
@@ -382,7 +328,7 @@ do_auth (PosternPop3Session *self, const Command *command)
   if (command->second != NULL)
     step_sasl (self, command->second, TRUE);
   else
-    put_line (self, "+ %s", postern_sasl_get_challenge (self->sasl));
+    say (self, "+ %s", postern_sasl_get_challenge (self->sasl));
 }
 
 /**
@@ -406,12 +352,9 @@ postern_pop3_session_answer_login (PosternPop3Session *self,
 
   if (outcome == POSTERN_POP3_DONE && listing != NULL)
     {
-      self->listing = postern_listing_ref (listing);
+      postern_pop3_view_open (&self->view, listing);
       self->state = AFTER_LOGIN;
-      put_line (self,
-                "+OK %u messages, %" G_GUINT64_FORMAT " octets",
-                count_left (self),
-                octets_left (self));
+      say_totals (self);
       return;
     }
 
@@ -440,7 +383,7 @@ check_stls (const PosternPop3Session *self, Command *command)
 static void
 do_stls (PosternPop3Session *self, const Command *command)
 {
-  put (self, "+OK Begin TLS\r\n");
+  say_lines (self, "+OK Begin TLS\r\n");
   set_pending (self, TLS);
 }
 
@@ -472,22 +415,23 @@ do_capa (PosternPop3Session *self, const Command *command)
 {
   gboolean before = self->state == BEFORE_LOGIN;
 
-  put (self, "+OK What this server can do:\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n");
-  put (self, "PIPELINING\r\nEXPIRE NEVER\r\nLANG\r\n");
+  say_lines (self,
+             "+OK What this server can do:\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n");
+  say_lines (self, "PIPELINING\r\nEXPIRE NEVER\r\nLANG\r\n");
   if (before)
-    put (self, may_log_in (self) ? "UTF8 USER\r\nUSER\r\nSASL PLAIN\r\n" : "UTF8\r\n");
+    say_lines (self, may_log_in (self) ? "UTF8 USER\r\nUSER\r\nSASL PLAIN\r\n" : "UTF8\r\n");
   if (before && self->policy.tls_available && !self->secure)
-    put (self, "STLS\r\n");
+    say_lines (self, "STLS\r\n");
   if (self->login_delay_s > 0)
-    put_line (self, "LOGIN-DELAY %u", self->login_delay_s);
-  put (self, "IMPLEMENTATION Postern\r\n.\r\n");
+    say (self, "LOGIN-DELAY %u", self->login_delay_s);
+  say_lines (self, "IMPLEMENTATION Postern\r\n.\r\n");
 }
 
 static void
 do_utf8 (PosternPop3Session *self, const Command *command)
 {
   /* RFC 6856 section 2.1. Messages go out as they are in either mode; nothing is down-converted. */
-  put (self, "+OK UTF-8 it is\r\n");
+  say_lines (self, "+OK UTF-8 it is\r\n");
 }
 
 static gboolean
@@ -511,11 +455,11 @@ static void
 do_lang (PosternPop3Session *self, const Command *command)
 {
   if (command->argument == NULL)
-    put (self, "+OK Languages:\r\ni-default Plain English\r\nen English\r\n.\r\n");
+    say_lines (self, "+OK Languages:\r\ni-default Plain English\r\nen English\r\n.\r\n");
   else if (g_ascii_strcasecmp (command->argument, "en") == 0)
-    put (self, "+OK en English it is\r\n");
+    say_lines (self, "+OK en English it is\r\n");
   else
-    put (self, "+OK i-default English it is\r\n");
+    say_lines (self, "+OK i-default English it is\r\n");
 }
 
 /* With the maildrop */
@@ -537,10 +481,12 @@ parse_message (const PosternPop3Session *self, Command *command)
   if (command->argument == NULL)
     return "Which message? Give its number";
   if (!parse_number (command->argument, G_MAXUINT, &number) || number == 0 ||
-      number > postern_listing_get_count (self->listing))
+      number > postern_listing_get_count (self->view.listing))
     return "There is no message of this number";
   command->index = (guint) number - 1;
-  return is_deleted (self, command->index) ? "This message is marked as deleted" : NULL;
+  return postern_pop3_view_is_deleted (&self->view, command->index)
+             ? "This message is marked as deleted"
+             : NULL;
 }
 
 static const char *
@@ -571,7 +517,10 @@ check_top (const PosternPop3Session *self, Command *command)
 static void
 do_stat (PosternPop3Session *self, const Command *command)
 {
-  put_line (self, "+OK %u %" G_GUINT64_FORMAT, count_left (self), octets_left (self));
+  say (self,
+       "+OK %u %" G_GUINT64_FORMAT,
+       postern_pop3_view_get_count (&self->view),
+       postern_pop3_view_get_octets (&self->view));
 }
 
 static void
@@ -579,16 +528,13 @@ do_list (PosternPop3Session *self, const Command *command)
 {
   if (command->argument != NULL)
     {
-      put_line (self,
-                "+OK %u %" G_GUINT64_FORMAT,
-                command->index + 1,
-                postern_listing_get_size (self->listing, command->index));
+      say (self,
+           "+OK %u %" G_GUINT64_FORMAT,
+           command->index + 1,
+           postern_listing_get_size (self->view.listing, command->index));
       return;
     }
-  put_line (self,
-            "+OK %u messages, %" G_GUINT64_FORMAT " octets",
-            count_left (self),
-            octets_left (self));
+  say_totals (self);
   self->index = 0;
   set_pending (self, SIZES);
 }
@@ -598,13 +544,13 @@ do_uidl (PosternPop3Session *self, const Command *command)
 {
   if (command->argument != NULL)
     {
-      put_line (self,
-                "+OK %u %s",
-                command->index + 1,
-                postern_listing_get_uidl (self->listing, command->index));
+      say (self,
+           "+OK %u %s",
+           command->index + 1,
+           postern_listing_get_uidl (self->view.listing, command->index));
       return;
     }
-  put (self, "+OK\r\n");
+  say_lines (self, "+OK\r\n");
   self->index = 0;
   set_pending (self, UIDLS);
 }
@@ -613,25 +559,25 @@ do_uidl (PosternPop3Session *self, const Command *command)
 static void
 put_piece (PosternPop3Session *self)
 {
-  guint count = postern_listing_get_count (self->listing);
+  guint count = postern_listing_get_count (self->view.listing);
 
   for (; self->index < count; self->index++)
     {
       guint index = self->index;
 
-      if (is_deleted (self, index))
+      if (postern_pop3_view_is_deleted (&self->view, index))
         continue;
-      if (postern_buffer_length (&self->out) >= MAX_OUT)
+      if (postern_session_output_is_full (&self->out))
         return;
       if (self->pending == SIZES)
-        put_line (self,
-                  "%u %" G_GUINT64_FORMAT,
-                  index + 1,
-                  postern_listing_get_size (self->listing, index));
+        say (self,
+             "%u %" G_GUINT64_FORMAT,
+             index + 1,
+             postern_listing_get_size (self->view.listing, index));
       else
-        put_line (self, "%u %s", index + 1, postern_listing_get_uidl (self->listing, index));
+        say (self, "%u %s", index + 1, postern_listing_get_uidl (self->view.listing, index));
     }
-  put (self, ".\r\n");
+  say_lines (self, ".\r\n");
   self->pending = NOTHING;
 }
 
@@ -678,11 +624,11 @@ postern_pop3_session_answer_body (PosternPop3Session *self,
     }
 
   if (self->top_lines < 0)
-    put_line (self,
-              "+OK %" G_GUINT64_FORMAT " octets",
-              postern_listing_get_size (self->listing, self->index));
+    say (self,
+         "+OK %" G_GUINT64_FORMAT " octets",
+         postern_listing_get_size (self->view.listing, self->index));
   else
-    put (self, "+OK\r\n");
+    say_lines (self, "+OK\r\n");
   set_pending (self, STREAM);
 }
 
@@ -699,7 +645,7 @@ postern_pop3_session_answer_stream (PosternPop3Session *self, guint ask, gboolea
   if (!is_answer_to (self, ask, STREAM))
     return;
   if (complete)
-    put (self, ".\r\n");
+    say_lines (self, ".\r\n");
   else
     end (self);
 }
@@ -709,45 +655,35 @@ do_dele (PosternPop3Session *self, const Command *command)
 {
   guint index = command->index;
 
-  if (self->deleted == NULL)
-    self->deleted = g_malloc0 (postern_listing_get_count (self->listing) / 8 + 1);
-  self->deleted[index / 8] |= (guint8) (1u << index % 8);
-  self->n_deleted++;
-  self->deleted_octets += postern_listing_get_size (self->listing, index);
-  put_line (self, "+OK Message %u goes at QUIT", index + 1);
+  postern_pop3_view_delete (&self->view, index);
+  say (self, "+OK Message %u goes at QUIT", index + 1);
 }
 
 static void
 do_rset (PosternPop3Session *self, const Command *command)
 {
-  forget_deletions (self);
-  put_line (self,
-            "+OK %u messages, %" G_GUINT64_FORMAT " octets",
-            count_left (self),
-            octets_left (self));
+  postern_pop3_view_restore (&self->view);
+  say_totals (self);
 }
 
 static void
 do_noop (PosternPop3Session *self, const Command *command)
 {
-  put (self, "+OK\r\n");
+  say_lines (self, "+OK\r\n");
 }
 
 static void
 do_quit (PosternPop3Session *self, const Command *command)
 {
   /* RFC 1939 section 6: QUIT commits the deletions, and only QUIT does. */
-  if (self->n_deleted == 0)
+  if (self->view.n_deleted == 0)
     {
-      put (self, "+OK Bye\r\n");
+      say_lines (self, "+OK Bye\r\n");
       end (self);
       return;
     }
 
-  self->indexes = g_array_sized_new (FALSE, FALSE, sizeof (guint), self->n_deleted);
-  for (guint i = 0; i < postern_listing_get_count (self->listing); i++)
-    if (is_deleted (self, i))
-      g_array_append_val (self->indexes, i);
+  self->indexes = postern_pop3_view_list_deleted (&self->view);
   set_pending (self, DELETION);
 }
 
@@ -766,7 +702,7 @@ postern_pop3_session_answer_delete (PosternPop3Session *self,
   if (!is_answer_to (self, ask, DELETION))
     return;
   if (outcome == POSTERN_POP3_DONE)
-    put (self, "+OK Bye\r\n");
+    say_lines (self, "+OK Bye\r\n");
   else
     put_refusal (self,
                  outcome == POSTERN_POP3_AUTH ? POSTERN_POP3_SYS_TEMP : outcome,
@@ -784,7 +720,7 @@ postern_pop3_session_answer_delete (PosternPop3Session *self,
 void
 postern_pop3_session_expire (PosternPop3Session *self)
 {
-  take_back (self);
+  postern_session_output_take_back (&self->out);
   if (self->state == ENDED || self->pending == DELETION)
     return;
   end (self);
@@ -804,7 +740,7 @@ find_verb (const char *word)
 static void
 refuse (PosternPop3Session *self, const char *text)
 {
-  put_line (self, "-ERR %s", text);
+  say (self, "-ERR %s", text);
   note_bad (self);
 }
 
@@ -846,7 +782,7 @@ handle_command (PosternPop3Session *self, char *text)
   if (refusal != NULL)
     {
       /* A missing message is no nonsense: programs ask to find out. */
-      put_line (self, "-ERR %s", refusal);
+      say (self, "-ERR %s", refusal);
       if (self->state == BEFORE_LOGIN)
         note_bad (self);
       return;
@@ -890,13 +826,16 @@ postern_pop3_session_feed (PosternPop3Session *self, const guint8 *data, gsize l
 {
   gsize consumed = 0;
 
-  take_back (self);
+  postern_session_output_take_back (&self->out);
   if (!self->began && length > 0)
     {
       self->began = TRUE;
       /* A TLS record where plain text is due: the client has the wrong port. */
       if (data[0] == 0x16)
-        end (self);
+        {
+          end (self);
+          return length;
+        }
     }
   while (consumed < length && postern_pop3_session_wants_input (self))
     {
@@ -934,7 +873,7 @@ gboolean
 postern_pop3_session_wants_input (PosternPop3Session *self)
 {
   return self->pending == NOTHING && self->state != ENDED &&
-         postern_buffer_length (&self->out) - self->lent < MAX_OUT;
+         !postern_session_output_is_full (&self->out);
 }
 
 /**
@@ -946,18 +885,15 @@ postern_pop3_session_wants_input (PosternPop3Session *self)
 gboolean
 postern_pop3_session_next (PosternPop3Session *self, PosternPop3Action *action)
 {
-  take_back (self);
+  postern_session_output_take_back (&self->out);
   memset (action, 0, sizeof *action);
   action->ask = self->ask;
 
   if (self->pending == SIZES || self->pending == UIDLS)
     put_piece (self);
-  if (postern_buffer_length (&self->out) > 0)
+  if (postern_session_output_lend (&self->out, &action->data, &action->length))
     {
       action->kind = POSTERN_POP3_WRITE;
-      action->data = postern_buffer_peek (&self->out);
-      action->length = postern_buffer_length (&self->out);
-      self->lent = action->length;
       return TRUE;
     }
   if (self->handed_out)
@@ -1004,7 +940,7 @@ postern_pop3_session_next (PosternPop3Session *self, PosternPop3Action *action)
 gboolean
 postern_pop3_session_is_logged_in (const PosternPop3Session *self)
 {
-  return self->listing != NULL;
+  return self->view.listing != NULL;
 }
 
 /**
@@ -1015,7 +951,7 @@ postern_pop3_session_is_logged_in (const PosternPop3Session *self)
 PosternListing *
 postern_pop3_session_get_listing (const PosternPop3Session *self)
 {
-  return self->listing;
+  return self->view.listing;
 }
 
 /**
@@ -1032,7 +968,7 @@ postern_pop3_session_new (const PosternPop3Options *options)
   self->login_delay_s = options->login_delay_s;
   self->secure = options->login.tls_on;
   self->state = BEFORE_LOGIN;
-  put (self, "+OK Postern is ready\r\n");
+  say_lines (self, "+OK Postern is ready\r\n");
   return self;
 }
 
@@ -1041,9 +977,8 @@ postern_pop3_session_free (PosternPop3Session *self)
 {
   forget_credentials (self);
   postern_command_line_clear (&self->line);
-  postern_buffer_clear (&self->out);
-  g_clear_pointer (&self->listing, postern_listing_unref);
+  postern_session_output_clear (&self->out);
+  postern_pop3_view_clear (&self->view);
   g_clear_pointer (&self->indexes, g_array_unref);
-  g_free (self->deleted);
   g_free (self);
 }

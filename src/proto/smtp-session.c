@@ -5,10 +5,10 @@
 
 #include "proto/smtp-session.h"
 
-#include "base/buffer.h"
 #include "mail/address.h"
 #include "proto/command-line.h"
 #include "proto/sasl.h"
+#include "proto/session-output.h"
 #include "proto/smtp-arguments.h"
 
 #include <string.h>
@@ -29,11 +29,12 @@
 /* To RCPT: RFC 6531 section 3.1 10, " NOTIFY=SUCCESS,FAILURE,DELAY" 29, " ORCPT=" with 500 507. */
 #define MAX_RCPT_LINE  (MAX_LINE + 10 + 29 + 507)
 #define MAX_AUTH_LINE  12288 /* RFC 4954 section 4 */
-#define MAX_REPLY      512   /* RFC 5321 section 4.5.3.1.5, with its line end */
 #define MAX_RECIPIENTS 1000  /* our own; section 4.5.3.1.8 wants 100 at least */
-#define MAX_OUT        4096  /* our own: replies gathered before the driver has to send */
 #define MAX_BAD        10    /* our own: senseless commands in a session */
 #define MAX_WRONG      3     /* our own: wrong passwords in a session */
+
+/* What the client hears: a line, in which what others said is made harmless; or lines of our own. */
+#define say(self, ...) postern_session_output_put_line (&(self)->out, __VA_ARGS__)
 
 typedef enum
 {
@@ -80,8 +81,7 @@ struct _PosternSmtpSession
   guint wrong;
 
   PosternCommandLine line;
-  PosternBuffer out;
-  gsize lent; /* octets of `out` the driver is sending */
+  PosternSessionOutput out;
 
   char *hello; /* (nullable) */
   gboolean esmtp;
@@ -159,40 +159,12 @@ static const Verb verbs[] = {
 
 /* Replies */
 
-/* One line of a reply. What a server or a client said may be part of it: what could end the line,
- * or is not ASCII, becomes '?'. */
-static void G_GNUC_PRINTF (2, 3) put_line (PosternSmtpSession *self, const char *format, ...)
-{
-  char line[MAX_REPLY];
-  va_list arguments;
-  gsize length;
-
-  va_start (arguments, format);
-  g_vsnprintf (line, sizeof line - 2, format, arguments);
-  va_end (arguments);
-  length = strlen (line);
-  for (gsize i = 0; i < length; i++)
-    if (!g_ascii_isprint (line[i]))
-      line[i] = '?';
-  memcpy (line + length, "\r\n", 2);
-  postern_buffer_append (&self->out, line, length + 2);
-}
-
 static void
 put_reply (PosternSmtpSession *self, const PosternSmtpReply *reply)
 {
   const char *space = reply->enhanced[0] != '\0' ? " " : "";
 
-  put_line (self, "%u %s%s%s", reply->code, reply->enhanced, space, reply->text);
-}
-
-/* The driver is done with what the last action lent it. */
-static void
-take_back (PosternSmtpSession *self)
-{
-  if (self->lent > 0)
-    postern_buffer_take (&self->out, self->lent);
-  self->lent = 0;
+  say (self, "%u %s%s%s", reply->code, reply->enhanced, space, reply->text);
 }
 
 static void
@@ -206,7 +178,7 @@ set_pending (PosternSmtpSession *self, Pending pending)
 static gboolean
 is_answer_to (PosternSmtpSession *self, guint ask, Pending question)
 {
-  take_back (self);
+  postern_session_output_take_back (&self->out);
   if (self->pending != question || !self->handed_out || self->ask != ask)
     return FALSE;
   self->pending = NOTHING;
@@ -239,7 +211,7 @@ note_bad (PosternSmtpSession *self)
 {
   if (++self->bad < MAX_BAD || self->state == ENDED)
     return;
-  put_line (self, "421 4.7.0 Too many commands that make no sense, closing");
+  say (self, "421 4.7.0 Too many commands that make no sense, closing");
   end (self);
 }
 
@@ -296,25 +268,25 @@ static void
 do_ehlo (PosternSmtpSession *self, Command *command)
 {
   greet (self, command, TRUE);
-  put_line (self, "250-%s", self->host_name);
-  put_line (self, "250-PIPELINING");
-  put_line (self, "250-SIZE %" G_GUINT64_FORMAT, self->max_size);
+  say (self, "250-%s", self->host_name);
+  say (self, "250-PIPELINING");
+  say (self, "250-SIZE %" G_GUINT64_FORMAT, self->max_size);
   if (self->policy.tls_available && !self->secure)
-    put_line (self, "250-STARTTLS");
+    say (self, "250-STARTTLS");
   if (may_log_in (self) && !self->logged_in)
-    put_line (self, "250-AUTH PLAIN LOGIN");
-  put_line (self, "250-ENHANCEDSTATUSCODES");
-  put_line (self, "250-8BITMIME");
-  put_line (self, "250-SMTPUTF8");
-  put_line (self, "250-CHUNKING");
-  put_line (self, "250 DSN");
+    say (self, "250-AUTH PLAIN LOGIN");
+  say (self, "250-ENHANCEDSTATUSCODES");
+  say (self, "250-8BITMIME");
+  say (self, "250-SMTPUTF8");
+  say (self, "250-CHUNKING");
+  say (self, "250 DSN");
 }
 
 static void
 do_helo (PosternSmtpSession *self, Command *command)
 {
   greet (self, command, FALSE);
-  put_line (self, "250 %s", self->host_name);
+  say (self, "250 %s", self->host_name);
 }
 
 /* TLS */
@@ -332,7 +304,7 @@ check_starttls (const PosternSmtpSession *self, Command *command)
 static void
 do_starttls (PosternSmtpSession *self, Command *command)
 {
-  put_line (self, "220 2.0.0 Begin TLS");
+  say (self, "220 2.0.0 Begin TLS");
   set_pending (self, TLS);
 }
 
@@ -393,20 +365,20 @@ step_sasl (PosternSmtpSession *self, const char *response, gboolean initial)
   switch (postern_sasl_step (self->sasl, response, initial))
     {
     case POSTERN_SASL_STEP_CONTINUE:
-      put_line (self, "334 %s", postern_sasl_get_challenge (self->sasl));
+      say (self, "334 %s", postern_sasl_get_challenge (self->sasl));
       return;
     case POSTERN_SASL_STEP_DONE:
       set_pending (self, LOGIN);
       return;
     case POSTERN_SASL_STEP_CANCELLED:
-      put_line (self, "501 5.7.0 Cancelled as you wished");
+      say (self, "501 5.7.0 Cancelled as you wished");
       break;
     case POSTERN_SASL_STEP_FOREIGN:
-      put_line (self, "535 5.7.8 Nobody may log in here in the name of somebody else");
+      say (self, "535 5.7.8 Nobody may log in here in the name of somebody else");
       note_bad (self);
       break;
     case POSTERN_SASL_STEP_MALFORMED:
-      put_line (self, "501 5.5.2 The response is not base64 of what the mechanism asks for");
+      say (self, "501 5.5.2 The response is not base64 of what the mechanism asks for");
       note_bad (self);
       break;
     }
@@ -420,7 +392,7 @@ do_auth (PosternSmtpSession *self, Command *command)
   if (command->response != NULL)
     step_sasl (self, command->response, TRUE);
   else
-    put_line (self, "334 %s", postern_sasl_get_challenge (self->sasl));
+    say (self, "334 %s", postern_sasl_get_challenge (self->sasl));
 }
 
 /**
@@ -447,17 +419,17 @@ postern_smtp_session_answer_login (PosternSmtpSession *self,
     case POSTERN_SMTP_LOGIN_ACCEPTED:
       self->logged_in = TRUE;
       self->max_size = max_size_octets;
-      put_line (self, "235 2.7.0 Welcome");
+      say (self, "235 2.7.0 Welcome");
       break;
     case POSTERN_SMTP_LOGIN_WRONG:
-      put_line (self, "535 5.7.8 %s", text != NULL ? text : "The name or the password is wrong");
+      say (self, "535 5.7.8 %s", text != NULL ? text : "The name or the password is wrong");
       if (++self->wrong >= MAX_WRONG)
         end (self);
       break;
     case POSTERN_SMTP_LOGIN_UNAVAILABLE:
-      put_line (self,
-                "454 4.7.0 %s",
-                text != NULL ? text : "The password could not be checked now, try again later");
+      say (self,
+           "454 4.7.0 %s",
+           text != NULL ? text : "The password could not be checked now, try again later");
       break;
     }
 }
@@ -498,7 +470,7 @@ postern_smtp_session_answer_sender (PosternSmtpSession *self,
       return;
     }
   self->state = MAIL;
-  put_line (self, "250 2.1.0 Sender is fine");
+  say (self, "250 2.1.0 Sender is fine");
 }
 
 static PosternSmtpReply *
@@ -540,7 +512,7 @@ do_rcpt (PosternSmtpSession *self, Command *command)
       added->orcpt = g_steal_pointer (&command->recipient.orcpt);
     }
   self->state = RCPT;
-  put_line (self, "250 2.1.5 Recipient is fine");
+  say (self, "250 2.1.5 Recipient is fine");
 }
 
 /* The message */
@@ -582,7 +554,7 @@ end_chunk (PosternSmtpSession *self, const PosternSmtpReply *refusal)
   if (self->chunk_last)
     set_pending (self, COMMIT);
   else
-    put_line (self, "250 2.0.0 %" G_GUINT64_FORMAT " octets received", self->chunk_octets);
+    say (self, "250 2.0.0 %" G_GUINT64_FORMAT " octets received", self->chunk_octets);
 }
 
 static void
@@ -600,14 +572,14 @@ do_bdat (PosternSmtpSession *self, Command *command)
   if (!postern_smtp_parse_bdat (command->arguments, &self->chunk_octets, &self->chunk_last))
     {
       /* Where the chunk ends is unknown, and it must never be read as commands. */
-      put_line (self, "501 5.5.4 BDAT takes a number of octets, and LAST or nothing; closing");
+      say (self, "501 5.5.4 BDAT takes a number of octets, and LAST or nothing; closing");
       end (self);
       return;
     }
   if (!self->logged_in)
     {
       /* A stranger's octets are not worth swallowing. */
-      put_line (self, "530 5.7.0 Log in first; closing");
+      say (self, "530 5.7.0 Log in first; closing");
       end (self);
       return;
     }
@@ -647,7 +619,7 @@ postern_smtp_session_answer_begin (PosternSmtpSession *self,
           return;
         }
       self->begun = TRUE;
-      put_line (self, "354 Send the message, a line with only a dot ends it");
+      say (self, "354 Send the message, a line with only a dot ends it");
       set_pending (self, DATA);
     }
   else if (is_answer_to (self, ask, BEGIN_CHUNK))
@@ -720,37 +692,37 @@ static void
 do_rset (PosternSmtpSession *self, Command *command)
 {
   reset (self);
-  put_line (self, "250 2.0.0 Forgotten");
+  say (self, "250 2.0.0 Forgotten");
 }
 
 static void
 do_noop (PosternSmtpSession *self, Command *command)
 {
-  put_line (self, "250 2.0.0 Nothing done");
+  say (self, "250 2.0.0 Nothing done");
 }
 
 static void
 do_vrfy (PosternSmtpSession *self, Command *command)
 {
-  put_line (self, "252 2.5.0 Send it, and it will be tried");
+  say (self, "252 2.5.0 Send it, and it will be tried");
 }
 
 static void
 do_expn (PosternSmtpSession *self, Command *command)
 {
-  put_line (self, "502 5.5.1 Lists are not shown here");
+  say (self, "502 5.5.1 Lists are not shown here");
 }
 
 static void
 do_help (PosternSmtpSession *self, Command *command)
 {
-  put_line (self, "214 2.0.0 This is Postern: log in with a bridge password, then send");
+  say (self, "214 2.0.0 This is Postern: log in with a bridge password, then send");
 }
 
 static void
 do_quit (PosternSmtpSession *self, Command *command)
 {
-  put_line (self, "221 2.0.0 Bye");
+  say (self, "221 2.0.0 Bye");
   end (self);
 }
 
@@ -763,11 +735,11 @@ do_quit (PosternSmtpSession *self, Command *command)
 void
 postern_smtp_session_expire (PosternSmtpSession *self)
 {
-  take_back (self);
+  postern_session_output_take_back (&self->out);
   if (self->state == ENDED || self->pending == COMMIT)
     return;
   if (self->pending != TLS) /* nobody reads clear text amid a handshake */
-    put_line (self, "421 4.4.2 %s has waited long enough, closing", self->host_name);
+    say (self, "421 4.4.2 %s has waited long enough, closing", self->host_name);
   end (self);
 }
 
@@ -779,7 +751,7 @@ postern_smtp_session_expire (PosternSmtpSession *self)
 void
 postern_smtp_session_shut_down (PosternSmtpSession *self)
 {
-  take_back (self);
+  postern_session_output_take_back (&self->out);
   if (self->state == ENDED)
     return;
   if (self->pending == COMMIT)
@@ -788,7 +760,7 @@ postern_smtp_session_shut_down (PosternSmtpSession *self)
       return;
     }
   if (self->pending != TLS)
-    put_line (self, "421 4.3.2 %s is stopping, try again later", self->host_name);
+    say (self, "421 4.3.2 %s is stopping, try again later", self->host_name);
   end (self);
 }
 
@@ -840,7 +812,7 @@ handle_command (PosternSmtpSession *self, char *text)
   verb = find_verb (text);
   if (verb == NULL)
     {
-      put_line (self, "500 5.5.1 This command is not known here");
+      say (self, "500 5.5.1 This command is not known here");
       note_bad (self);
       return;
     }
@@ -904,7 +876,7 @@ static void
 refuse_line (PosternSmtpSession *self, const char *text)
 {
   /* RFC 4954 section 4 has a code of its own for a response. */
-  put_line (self, "500 %s %s", self->sasl != NULL ? "5.5.6" : "5.5.2", text);
+  say (self, "500 %s %s", self->sasl != NULL ? "5.5.6" : "5.5.2", text);
   g_clear_pointer (&self->sasl, postern_sasl_free);
   note_bad (self);
 }
@@ -924,13 +896,16 @@ postern_smtp_session_feed (PosternSmtpSession *self, const guint8 *data, gsize l
 {
   gsize consumed = 0;
 
-  take_back (self);
+  postern_session_output_take_back (&self->out);
   if (!self->began_talking && length > 0)
     {
       self->began_talking = TRUE;
       /* A TLS record where plain text is due: the client has the wrong port. */
       if (data[0] == 0x16)
-        end (self);
+        {
+          end (self);
+          return length;
+        }
     }
   while (consumed < length && postern_smtp_session_wants_input (self))
     {
@@ -966,7 +941,7 @@ gboolean
 postern_smtp_session_wants_input (PosternSmtpSession *self)
 {
   return self->pending == NOTHING && self->state != ENDED &&
-         postern_buffer_length (&self->out) - self->lent < MAX_OUT;
+         !postern_session_output_is_full (&self->out);
 }
 
 /**
@@ -978,7 +953,7 @@ postern_smtp_session_wants_input (PosternSmtpSession *self)
 gboolean
 postern_smtp_session_next (PosternSmtpSession *self, PosternSmtpAction *action)
 {
-  take_back (self);
+  postern_session_output_take_back (&self->out);
   memset (action, 0, sizeof *action);
   action->ask = self->ask;
 
@@ -988,12 +963,9 @@ postern_smtp_session_next (PosternSmtpSession *self, PosternSmtpAction *action)
       action->kind = POSTERN_SMTP_DISCARD;
       return TRUE;
     }
-  if (postern_buffer_length (&self->out) > 0)
+  if (postern_session_output_lend (&self->out, &action->data, &action->length))
     {
       action->kind = POSTERN_SMTP_WRITE;
-      action->data = postern_buffer_peek (&self->out);
-      action->length = postern_buffer_length (&self->out);
-      self->lent = action->length;
       return TRUE;
     }
   if (self->pending == NOTHING || self->handed_out)
@@ -1086,7 +1058,7 @@ postern_smtp_session_new (const PosternSmtpOptions *options)
   self->max_size_before_login = options->max_size_octets;
   self->secure = options->login.tls_on;
   self->state = NEW;
-  put_line (self, "220 %s ESMTP Postern", self->host_name);
+  say (self, "220 %s ESMTP Postern", self->host_name);
   return self;
 }
 
@@ -1098,6 +1070,6 @@ postern_smtp_session_free (PosternSmtpSession *self)
   g_clear_pointer (&self->chunk_refusal, postern_smtp_reply_free);
   g_free (self->hello);
   postern_command_line_clear (&self->line);
-  postern_buffer_clear (&self->out);
+  postern_session_output_clear (&self->out);
   g_free (self);
 }
