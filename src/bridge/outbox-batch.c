@@ -1,0 +1,1051 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#define G_LOG_DOMAIN "postern-bridge"
+
+#include "config.h"
+
+#include "bridge/outbox-batch.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/random.h"
+#include "bridge/backoff.h"
+#include "bridge/bounce.h"
+
+/* The phases, each skipped when no entry needs it:
+ *
+ *   settle    what was being submitted when an answer was lost: sent, or not?
+ *   upload    the bytes
+ *   find      what was being imported when an answer was lost, by its Message-ID
+ *   import    the bytes become a draft, or, for a bounce of ours, a message in the inbox
+ *   submit    marked as "submitting" on disk first, so that a crash leads to settle and never to
+ *             sending twice
+ *   clean up  drafts of what was refused
+ *   report    bounces, committed together with what they tell about
+ *
+ * After each, what changed is committed in one go before the next request leaves. */
+
+#define UPLOADS_AT_ONCE 4
+
+typedef struct
+{
+  PosternQueueEntry *entry;
+  GArray *news;                /* (element-type guint): recipients that were pending at the claim */
+  gboolean import_may_be_lost; /* it was uploaded when we claimed it */
+  gboolean is_changed;         /* to be committed */
+  gboolean is_over;            /* nothing more to do for it in this batch */
+  gboolean wants_report;       /* somebody has to be told */
+} Item;
+
+struct _PosternOutboxBatch
+{
+  GObject parent_instance;
+
+  PosternBackend *backend;
+  PosternStore *store;
+  char *account_id;
+  char *address;
+  gboolean keeps_sent_copy;
+
+  GTask *task;
+  GPtrArray *items; /* (element-type Item) */
+  GPtrArray *asked; /* (element-type Item): of the request that is out */
+  guint next_upload;
+  guint uploading;
+  guint next_report;
+  GError *error; /* (nullable): the backend as a whole failed */
+  void (*after_commit) (PosternOutboxBatch *self);
+};
+
+G_DEFINE_FINAL_TYPE (PosternOutboxBatch, postern_outbox_batch, G_TYPE_OBJECT)
+
+static void upload (PosternOutboxBatch *self);
+static void find_lost_imports (PosternOutboxBatch *self);
+static void import (PosternOutboxBatch *self);
+static void mark_submitting (PosternOutboxBatch *self);
+static void submit (PosternOutboxBatch *self);
+static void clean_up (PosternOutboxBatch *self);
+static void report (PosternOutboxBatch *self);
+static void end_batch (PosternOutboxBatch *self);
+
+static void
+item_free (gpointer data)
+{
+  Item *item = data;
+
+  postern_queue_entry_free (item->entry);
+  g_array_unref (item->news);
+  g_free (item);
+}
+
+static Item *
+item_new (PosternQueueEntry *entry)
+{
+  Item *item = g_new0 (Item, 1);
+
+  item->entry = entry;
+  item->news = g_array_new (FALSE, FALSE, sizeof (guint));
+  item->import_may_be_lost = entry->step == POSTERN_QUEUE_STEP_UPLOADED;
+  for (guint i = 0; i < entry->recipients->len; i++)
+    {
+      const PosternQueueRecipient *recipient = g_ptr_array_index (entry->recipients, i);
+
+      if (recipient->delivery == POSTERN_DELIVERY_PENDING)
+        g_array_append_val (item->news, i);
+    }
+  return item;
+}
+
+PosternOutboxBatch *
+postern_outbox_batch_new (PosternBackend *backend,
+                          PosternStore *store,
+                          const char *account_id,
+                          const char *address,
+                          gboolean keeps_sent_copy)
+{
+  PosternOutboxBatch *self = g_object_new (POSTERN_TYPE_OUTBOX_BATCH, NULL);
+
+  self->backend = g_object_ref (backend);
+  self->store = g_object_ref (store);
+  self->account_id = g_strdup (account_id);
+  self->address = g_strdup (address);
+  self->keeps_sent_copy = keeps_sent_copy;
+  return self;
+}
+
+/* What becomes of an entry */
+
+static void
+item_advance (Item *item, PosternQueueStep step)
+{
+  item->entry->step = step;
+  item->is_changed = TRUE;
+}
+
+static void
+item_end (Item *item)
+{
+  item->is_changed = TRUE;
+  item->is_over = TRUE;
+}
+
+static void
+settle_pending (Item *item, PosternDelivery delivery, const char *status, const char *reason)
+{
+  for (guint i = 0; i < item->entry->recipients->len; i++)
+    {
+      const PosternQueueRecipient *recipient = g_ptr_array_index (item->entry->recipients, i);
+
+      if (recipient->delivery == POSTERN_DELIVERY_PENDING)
+        postern_queue_entry_set_delivery (item->entry, i, delivery, status, reason);
+    }
+}
+
+static gboolean
+has_failed_recipient (const PosternQueueEntry *entry)
+{
+  for (guint i = 0; i < entry->recipients->len; i++)
+    {
+      const PosternQueueRecipient *recipient = g_ptr_array_index (entry->recipients, i);
+
+      if (recipient->delivery == POSTERN_DELIVERY_FAILED)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static void
+item_fail (Item *item, const char *status, const GError *error)
+{
+  postern_queue_entry_set_error (item->entry, error);
+  settle_pending (item, POSTERN_DELIVERY_FAILED, status, error->message);
+  item->entry->status = POSTERN_QUEUE_STATUS_FAILED;
+  item->wants_report = TRUE;
+  g_message ("Message %s could not be sent: %s", item->entry->id, error->message);
+  item_end (item);
+}
+
+/* Tries again later, or gives up when it was tried for long enough. */
+static void
+item_postpone (Item *item, const GError *error)
+{
+  PosternQueueEntry *entry = item->entry;
+  gint64 now_us = postern_clock_now_us ();
+
+  if (now_us - entry->received_at_us > POSTERN_QUEUE_LIFETIME_US)
+    {
+      g_autoptr (GError) expired =
+          g_error_new (POSTERN_ERROR,
+                       POSTERN_ERROR_REFUSED,
+                       "It was tried for five days, the last time with: %s",
+                       error->message);
+
+      item_fail (item, "4.4.7", expired);
+      return;
+    }
+  postern_queue_entry_set_error (entry, error);
+  entry->attempts++;
+  entry->next_attempt_us =
+      now_us + postern_backoff_us (entry->attempts, postern_random_fraction ());
+  item_end (item);
+}
+
+static void
+item_done (Item *item)
+{
+  settle_pending (item, POSTERN_DELIVERY_SENT, NULL, NULL);
+  item->wants_report = postern_bounce_is_wanted (item->entry, item->news);
+  if (has_failed_recipient (item->entry))
+    item->entry->status = POSTERN_QUEUE_STATUS_FAILED;
+  else
+    item->entry->step = POSTERN_QUEUE_STEP_DONE;
+  item_end (item);
+}
+
+static void
+item_failed_at (Item *item, const GError *error)
+{
+  if (postern_error_is_temporary (error))
+    item_postpone (item, error);
+  else
+    item_fail (item,
+               g_error_matches (error, POSTERN_ERROR, POSTERN_ERROR_TOO_LARGE) ? "5.3.4" : "5.6.0",
+               error);
+}
+
+/* Does it say something about the way to the backend, rather than about a message? */
+static gboolean
+is_about_backend (const GError *error)
+{
+  if (error->domain != POSTERN_ERROR)
+    return TRUE;
+  switch ((PosternError) error->code)
+    {
+    case POSTERN_ERROR_OFFLINE:
+    case POSTERN_ERROR_CREDENTIALS:
+    case POSTERN_ERROR_TRUST:
+    case POSTERN_ERROR_FORBIDDEN:
+    case POSTERN_ERROR_KEYRING_LOCKED:
+    case POSTERN_ERROR_KEYRING_ABSENT:
+    case POSTERN_ERROR_FAILED:
+    case POSTERN_ERROR_TEMPORARY:
+    case POSTERN_ERROR_PROTOCOL:
+    case POSTERN_ERROR_FULL:
+    case POSTERN_ERROR_BUSY:
+      return TRUE;
+    case POSTERN_ERROR_REFUSED:
+    case POSTERN_ERROR_STALE:
+    case POSTERN_ERROR_TOO_LARGE:
+    case POSTERN_ERROR_NOT_FOUND:
+    case POSTERN_ERROR_EXISTS:
+    case POSTERN_ERROR_INVALID:
+    case POSTERN_ERROR_STORAGE:
+    case POSTERN_ERROR_NEWER:
+    default:
+      return FALSE;
+    }
+}
+
+/* Ends the batch early. With a single entry in it, and a backend that does answer, the entry itself is
+ * the likely cause: it steps back, so that the others can pass. */
+static void
+backend_failed (PosternOutboxBatch *self, GError *error)
+{
+  if (self->error != NULL)
+    {
+      g_error_free (error);
+      return;
+    }
+  self->error = error;
+  if (self->items->len == 1 && !g_error_matches (error, POSTERN_ERROR, POSTERN_ERROR_OFFLINE) &&
+      !g_error_matches (error, POSTERN_ERROR, POSTERN_ERROR_CREDENTIALS) &&
+      !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    {
+      Item *item = g_ptr_array_index (self->items, 0);
+
+      if (!item->is_over)
+        item_postpone (item, error);
+    }
+}
+
+/* Collects the items that are at @step into `asked`. */
+static guint
+ask_about (PosternOutboxBatch *self, PosternQueueStep step)
+{
+  g_ptr_array_set_size (self->asked, 0);
+  if (self->error != NULL)
+    return 0;
+  for (guint i = 0; i < self->items->len; i++)
+    {
+      Item *item = g_ptr_array_index (self->items, i);
+
+      if (!item->is_over && item->entry->step == step)
+        g_ptr_array_add (self->asked, item);
+    }
+  return self->asked->len;
+}
+
+static GStrv
+email_ids (GPtrArray *items)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+
+  for (guint i = 0; i < items->len; i++)
+    g_strv_builder_add (builder, ((Item *) g_ptr_array_index (items, i))->entry->email_id);
+  return g_strv_builder_end (builder);
+}
+
+/* Committing */
+
+static void
+forget_withdrawn (PosternOutboxBatch *self, const char *const *withdrawn)
+{
+  for (guint i = self->items->len; i > 0; i--)
+    {
+      Item *item = g_ptr_array_index (self->items, i - 1);
+
+      if (withdrawn != NULL && g_strv_contains (withdrawn, item->entry->id))
+        g_ptr_array_remove_index (self->items, i - 1);
+    }
+}
+
+static void
+on_committed (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (PosternOutboxBatch) self = user_data;
+  g_auto (GStrv) withdrawn = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (!postern_queue_store_apply_finish (POSTERN_QUEUE_STORE (source), result, &withdrawn, &error))
+    {
+      /* Nothing may go on that is not on disk. What the backend did meanwhile is found out again
+       * from the step before. */
+      g_warning ("Account %s: the queue cannot be written, sending stops: %s",
+                 self->account_id,
+                 error->message);
+      g_clear_error (&self->error);
+      self->error = g_steal_pointer (&error);
+      end_batch (self);
+      return;
+    }
+  forget_withdrawn (self, (const char *const *) withdrawn);
+  self->after_commit (self);
+}
+
+static void
+commit (PosternOutboxBatch *self, void (*after) (PosternOutboxBatch *self))
+{
+  g_autoptr (PosternQueueChange) change = NULL;
+
+  for (guint i = 0; i < self->items->len; i++)
+    {
+      Item *item = g_ptr_array_index (self->items, i);
+
+      /* An entry that somebody is to be told about changes together with the report. */
+      if (!item->is_changed || item->wants_report)
+        continue;
+      if (change == NULL)
+        change = postern_queue_change_new ();
+      postern_queue_change_update (change,
+                                   item->entry,
+                                   item->is_over ? POSTERN_QUEUE_LEASE_ENDS
+                                                 : POSTERN_QUEUE_LEASE_GOES_ON);
+      item->is_changed = FALSE;
+    }
+  if (change == NULL)
+    {
+      after (self);
+      return;
+    }
+  self->after_commit = after;
+  postern_queue_store_apply_async (postern_store_get_queue (self->store),
+                                   g_steal_pointer (&change),
+                                   on_committed,
+                                   g_object_ref (self));
+}
+
+/* Settle */
+
+static void
+on_settled (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (PosternOutboxBatch) self = user_data;
+  GError *error = NULL;
+  g_autoptr (GArray) settlements =
+      postern_backend_settle_finish (POSTERN_BACKEND (source), result, &error);
+
+  if (settlements == NULL)
+    backend_failed (self, error);
+  else
+    for (guint i = 0; i < self->asked->len; i++)
+      {
+        Item *item = g_ptr_array_index (self->asked, i);
+
+        if (g_array_index (settlements, PosternSettlement, i) == POSTERN_SETTLEMENT_UNSENT)
+          item_advance (item, POSTERN_QUEUE_STEP_IMPORTED);
+        else
+          item_done (item);
+      }
+  commit (self, upload);
+}
+
+static void
+settle (PosternOutboxBatch *self)
+{
+  g_auto (GStrv) ids = NULL;
+
+  if (ask_about (self, POSTERN_QUEUE_STEP_SUBMITTING) == 0)
+    {
+      upload (self);
+      return;
+    }
+  ids = email_ids (self->asked);
+  postern_backend_settle_async (self->backend,
+                                (const char *const *) ids,
+                                g_task_get_cancellable (self->task),
+                                on_settled,
+                                g_object_ref (self));
+}
+
+/* Upload */
+
+typedef struct
+{
+  PosternOutboxBatch *batch;
+  Item *item;
+} Upload;
+
+static void upload_more (PosternOutboxBatch *self);
+
+static void
+end_upload (Upload *job, char *blob_id, GError *error)
+{
+  g_autoptr (PosternOutboxBatch) self = job->batch;
+  Item *item = job->item;
+
+  g_free (job);
+  self->uploading--;
+  if (error == NULL)
+    {
+      g_free (item->entry->blob_id);
+      item->entry->blob_id = blob_id;
+      item_advance (item, POSTERN_QUEUE_STEP_UPLOADED);
+    }
+  else if (is_about_backend (error))
+    backend_failed (self, error);
+  else
+    {
+      item_failed_at (item, error);
+      g_error_free (error);
+    }
+  upload_more (self);
+}
+
+static void
+on_uploaded (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GError *error = NULL;
+  char *blob_id = postern_backend_upload_finish (POSTERN_BACKEND (source), result, &error);
+
+  end_upload (user_data, blob_id, error);
+}
+
+static void
+on_body_opened (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Upload *job = user_data;
+  GError *error = NULL;
+  g_autoptr (GInputStream) body =
+      postern_queue_store_open_body_finish (POSTERN_QUEUE_STORE (source), result, &error);
+
+  if (body == NULL)
+    {
+      if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        {
+          /* Poisoned: it is set aside and told, and the others go on. */
+          g_warning ("The text of message %s cannot be read, so it is held: %s",
+                     job->item->entry->id,
+                     error->message);
+          postern_queue_entry_set_error (job->item->entry, error);
+          job->item->entry->status = POSTERN_QUEUE_STATUS_HELD;
+          item_end (job->item);
+        }
+      job->batch->uploading--;
+      g_error_free (error);
+      upload_more (job->batch);
+      g_object_unref (job->batch);
+      g_free (job);
+      return;
+    }
+  postern_backend_upload_async (job->batch->backend,
+                                body,
+                                job->item->entry->size_octets,
+                                g_task_get_cancellable (job->batch->task),
+                                on_uploaded,
+                                job);
+}
+
+static void
+upload_more (PosternOutboxBatch *self)
+{
+  while (self->error == NULL && self->uploading < UPLOADS_AT_ONCE &&
+         self->next_upload < self->asked->len)
+    {
+      Upload *job = g_new0 (Upload, 1);
+
+      job->batch = g_object_ref (self);
+      job->item = g_ptr_array_index (self->asked, self->next_upload++);
+      self->uploading++;
+      postern_queue_store_open_body_async (postern_store_get_queue (self->store),
+                                           job->item->entry->id,
+                                           g_task_get_cancellable (self->task),
+                                           on_body_opened,
+                                           job);
+    }
+  if (self->uploading == 0)
+    commit (self, find_lost_imports);
+}
+
+static void
+upload (PosternOutboxBatch *self)
+{
+  self->next_upload = 0;
+  if (ask_about (self, POSTERN_QUEUE_STEP_NEW) == 0)
+    find_lost_imports (self);
+  else
+    upload_more (self);
+}
+
+/* Find */
+
+static void find_next_lost (PosternOutboxBatch *self);
+
+static gboolean
+is_owned_in_batch (PosternOutboxBatch *self, const char *email_id)
+{
+  for (guint i = 0; i < self->items->len; i++)
+    {
+      const Item *item = g_ptr_array_index (self->items, i);
+
+      if (g_strcmp0 (item->entry->email_id, email_id) == 0)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static void
+on_owners_known (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (PosternOutboxBatch) self = user_data;
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) unowned =
+      postern_queue_store_find_unowned_finish (POSTERN_QUEUE_STORE (source), result, &error);
+  Item *item = g_ptr_array_index (self->asked, 0);
+
+  if (unowned == NULL)
+    {
+      item_postpone (item, error);
+    }
+  else
+    for (guint i = 0; unowned[i] != NULL; i++)
+      if (!is_owned_in_batch (self, unowned[i]))
+        {
+          item->entry->email_id = g_strdup (unowned[i]);
+          item_advance (item, POSTERN_QUEUE_STEP_IMPORTED);
+          break;
+        }
+  find_next_lost (self);
+}
+
+static void
+on_found (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (PosternOutboxBatch) self = user_data;
+  GError *error = NULL;
+  g_autoptr (GPtrArray) ids =
+      postern_backend_find_imported_finish (POSTERN_BACKEND (source), result, &error);
+
+  if (ids == NULL)
+    {
+      backend_failed (self, error);
+      commit (self, clean_up);
+      return;
+    }
+  g_ptr_array_set_free_func (ids, g_free);
+  g_ptr_array_add (ids, NULL);
+  postern_queue_store_find_unowned_async (postern_store_get_queue (self->store),
+                                          self->account_id,
+                                          (const char *const *) ids->pdata,
+                                          g_task_get_cancellable (self->task),
+                                          on_owners_known,
+                                          g_object_ref (self));
+}
+
+static PosternPlace
+target_place (const PosternQueueEntry *entry)
+{
+  return entry->kind == POSTERN_QUEUE_KIND_IMPORT ? POSTERN_PLACE_INBOX : POSTERN_PLACE_DRAFTS;
+}
+
+static void
+find_next_lost (PosternOutboxBatch *self)
+{
+  for (guint i = 0; self->error == NULL && i < self->items->len; i++)
+    {
+      Item *item = g_ptr_array_index (self->items, i);
+
+      if (item->is_over || !item->import_may_be_lost || item->entry->message_id == NULL ||
+          item->entry->step != POSTERN_QUEUE_STEP_UPLOADED)
+        continue;
+      item->import_may_be_lost = FALSE;
+      g_ptr_array_set_size (self->asked, 0);
+      g_ptr_array_add (self->asked, item);
+      postern_backend_find_imported_async (self->backend,
+                                           item->entry->message_id,
+                                           target_place (item->entry),
+                                           g_task_get_cancellable (self->task),
+                                           on_found,
+                                           g_object_ref (self));
+      return;
+    }
+  commit (self, import);
+}
+
+static void
+find_lost_imports (PosternOutboxBatch *self)
+{
+  find_next_lost (self);
+}
+
+/* Import */
+
+/* A message of our own has arrived when it is in the inbox: there is nothing to submit. */
+static void
+item_imported (Item *item)
+{
+  if (item->entry->kind == POSTERN_QUEUE_KIND_IMPORT)
+    item_done (item);
+  else
+    item_advance (item, POSTERN_QUEUE_STEP_IMPORTED);
+}
+
+static void
+take_import_result (Item *item, PosternImportResult *result)
+{
+  if (result->error == NULL)
+    {
+      g_free (item->entry->email_id);
+      item->entry->email_id = g_steal_pointer (&result->email_id);
+      item_imported (item);
+    }
+  else if (g_error_matches (result->error, POSTERN_ERROR, POSTERN_ERROR_NOT_FOUND))
+    {
+      /* Uploads that nobody used are thrown away after a while: upload again. */
+      g_clear_pointer (&item->entry->blob_id, g_free);
+      item->entry->step = POSTERN_QUEUE_STEP_NEW;
+      item_postpone (item, result->error);
+    }
+  else
+    item_failed_at (item, result->error);
+}
+
+static void
+on_imported (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (PosternOutboxBatch) self = user_data;
+  GError *error = NULL;
+  g_autoptr (GPtrArray) results =
+      postern_backend_import_finish (POSTERN_BACKEND (source), result, &error);
+
+  if (results == NULL)
+    backend_failed (self, error);
+  else
+    for (guint i = 0; i < self->asked->len; i++)
+      take_import_result (g_ptr_array_index (self->asked, i), g_ptr_array_index (results, i));
+  commit (self, mark_submitting);
+}
+
+static void
+import (PosternOutboxBatch *self)
+{
+  g_autofree PosternImport *imports = NULL;
+
+  /* A bounce whose import was lost and found again is over without another request. */
+  for (guint i = 0; i < self->items->len; i++)
+    {
+      Item *item = g_ptr_array_index (self->items, i);
+
+      if (!item->is_over && item->entry->kind == POSTERN_QUEUE_KIND_IMPORT &&
+          item->entry->step == POSTERN_QUEUE_STEP_IMPORTED)
+        item_done (item);
+    }
+  if (ask_about (self, POSTERN_QUEUE_STEP_UPLOADED) == 0)
+    {
+      commit (self, mark_submitting);
+      return;
+    }
+
+  imports = g_new0 (PosternImport, self->asked->len);
+  for (guint i = 0; i < self->asked->len; i++)
+    {
+      const Item *item = g_ptr_array_index (self->asked, i);
+
+      imports[i].blob_id = item->entry->blob_id;
+      imports[i].target = target_place (item->entry);
+    }
+  postern_backend_import_async (self->backend,
+                                imports,
+                                self->asked->len,
+                                g_task_get_cancellable (self->task),
+                                on_imported,
+                                g_object_ref (self));
+}
+
+/* Submit */
+
+static PosternEnvelope *
+pending_envelope (const PosternQueueEntry *entry)
+{
+  PosternEnvelope *envelope = postern_envelope_copy (entry->envelope);
+
+  for (guint i = entry->recipients->len; i > 0; i--)
+    {
+      const PosternQueueRecipient *recipient = g_ptr_array_index (entry->recipients, i - 1);
+
+      if (recipient->delivery != POSTERN_DELIVERY_PENDING)
+        g_ptr_array_remove_index (envelope->recipients, i - 1);
+    }
+  return envelope;
+}
+
+static gboolean
+has_pending (const PosternQueueEntry *entry)
+{
+  for (guint i = 0; i < entry->recipients->len; i++)
+    {
+      const PosternQueueRecipient *recipient = g_ptr_array_index (entry->recipients, i);
+
+      if (recipient->delivery == POSTERN_DELIVERY_PENDING)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static void
+refuse_some (Item *item, const PosternSubmitResult *result)
+{
+  PosternQueueEntry *entry = item->entry;
+
+  for (guint i = 0; i < entry->recipients->len; i++)
+    {
+      const PosternRecipient *address = g_ptr_array_index (entry->envelope->recipients, i);
+      const PosternQueueRecipient *recipient = g_ptr_array_index (entry->recipients, i);
+
+      if (recipient->delivery != POSTERN_DELIVERY_PENDING)
+        continue;
+      for (guint j = 0; j < result->refused->len; j++)
+        if (g_ascii_strcasecmp (address->address, g_ptr_array_index (result->refused, j)) == 0)
+          {
+            postern_queue_entry_set_delivery (entry,
+                                              i,
+                                              POSTERN_DELIVERY_FAILED,
+                                              result->enhanced,
+                                              result->error->message);
+            break;
+          }
+    }
+  if (!has_pending (entry))
+    {
+      item_fail (item, result->enhanced, result->error);
+      return;
+    }
+  /* The others were not sent to: they go from the same draft, under a new name, since the old one
+   * stands for this answer. */
+  g_free (entry->creation_id);
+  entry->creation_id = postern_random_id ();
+  entry->step = POSTERN_QUEUE_STEP_IMPORTED;
+  entry->next_attempt_us = postern_clock_now_us ();
+  postern_queue_entry_set_error (entry, result->error);
+  item->wants_report = TRUE;
+  item_end (item);
+}
+
+static void
+take_submit_result (Item *item, const PosternSubmitResult *result)
+{
+  if (result->error == NULL)
+    item_done (item);
+  else if (result->may_have_arrived)
+    item_postpone (item, result->error); /* still submitting: settled before anything else */
+  else if (result->refused != NULL && result->refused->len > 0)
+    refuse_some (item, result);
+  else
+    {
+      item->entry->step = POSTERN_QUEUE_STEP_IMPORTED;
+      if (result->code >= 500)
+        item_fail (item, result->enhanced, result->error);
+      else
+        item_postpone (item, result->error);
+    }
+}
+
+static void
+on_submitted (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (PosternOutboxBatch) self = user_data;
+  g_autoptr (GPtrArray) results = postern_backend_submit_finish (POSTERN_BACKEND (source), result);
+
+  for (guint i = 0; i < self->asked->len; i++)
+    take_submit_result (g_ptr_array_index (self->asked, i), g_ptr_array_index (results, i));
+  commit (self, clean_up);
+}
+
+static void
+submit (PosternOutboxBatch *self)
+{
+  guint count = ask_about (self, POSTERN_QUEUE_STEP_SUBMITTING);
+  g_autofree PosternOutgoing *outgoing = NULL;
+  g_autoptr (GPtrArray) envelopes =
+      g_ptr_array_new_with_free_func ((GDestroyNotify) postern_envelope_free);
+
+  if (count == 0)
+    {
+      clean_up (self);
+      return;
+    }
+  outgoing = g_new0 (PosternOutgoing, count);
+  for (guint i = 0; i < count; i++)
+    {
+      const PosternQueueEntry *entry = ((Item *) g_ptr_array_index (self->asked, i))->entry;
+      PosternEnvelope *envelope = pending_envelope (entry);
+
+      g_ptr_array_add (envelopes, envelope);
+      outgoing[i].key = entry->creation_id;
+      outgoing[i].email_id = entry->email_id;
+      outgoing[i].from = *envelope->sender != '\0' ? envelope->sender : self->address;
+      outgoing[i].envelope = envelope;
+      outgoing[i].keep_copy = self->keeps_sent_copy;
+    }
+  postern_backend_submit_async (self->backend,
+                                outgoing,
+                                count,
+                                g_task_get_cancellable (self->task),
+                                on_submitted,
+                                g_object_ref (self));
+}
+
+static void
+mark_submitting (PosternOutboxBatch *self)
+{
+  if (ask_about (self, POSTERN_QUEUE_STEP_IMPORTED) == 0)
+    {
+      clean_up (self);
+      return;
+    }
+  for (guint i = 0; i < self->asked->len; i++)
+    item_advance (g_ptr_array_index (self->asked, i), POSTERN_QUEUE_STEP_SUBMITTING);
+  commit (self, submit);
+}
+
+/* Clean up */
+
+static void
+on_drafts_removed (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (PosternOutboxBatch) self = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) removals =
+      postern_backend_remove_finish (POSTERN_BACKEND (source), result, &error);
+
+  if (removals == NULL)
+    g_info ("Account %s: drafts of refused messages stay: %s", self->account_id, error->message);
+  report (self);
+}
+
+/* What was refused must not lie about in the person's Drafts. A retry imports it anew. */
+static void
+clean_up (PosternOutboxBatch *self)
+{
+  g_auto (GStrv) ids = NULL;
+
+  g_ptr_array_set_size (self->asked, 0);
+  for (guint i = 0; self->error == NULL && i < self->items->len; i++)
+    {
+      Item *item = g_ptr_array_index (self->items, i);
+
+      if (item->entry->status == POSTERN_QUEUE_STATUS_FAILED &&
+          item->entry->step == POSTERN_QUEUE_STEP_IMPORTED && item->entry->email_id != NULL)
+        g_ptr_array_add (self->asked, item);
+    }
+  if (self->asked->len == 0)
+    {
+      report (self);
+      return;
+    }
+  ids = email_ids (self->asked);
+  for (guint i = 0; i < self->asked->len; i++)
+    {
+      Item *item = g_ptr_array_index (self->asked, i);
+
+      g_clear_pointer (&item->entry->email_id, g_free);
+      g_clear_pointer (&item->entry->blob_id, g_free);
+      item_advance (item, POSTERN_QUEUE_STEP_NEW);
+    }
+  postern_backend_remove_async (self->backend,
+                                (const char *const *) ids,
+                                POSTERN_PLACE_DRAFTS,
+                                POSTERN_REMOVE_DESTROY,
+                                g_task_get_cancellable (self->task),
+                                on_drafts_removed,
+                                g_object_ref (self));
+}
+
+/* Report */
+
+static void report_next (PosternOutboxBatch *self);
+
+static void
+on_reported (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (PosternOutboxBatch) self = user_data;
+  g_autoptr (GError) error = NULL;
+
+  if (!postern_queue_store_apply_finish (POSTERN_QUEUE_STORE (source), result, NULL, &error))
+    g_warning ("Account %s: the queue cannot be written: %s", self->account_id, error->message);
+  report_next (self);
+}
+
+static void
+on_bounce_written (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (PosternOutboxBatch) self = user_data;
+  Item *item = g_ptr_array_index (self->asked, 0);
+  g_autoptr (PosternQueueChange) change = postern_queue_change_new ();
+  g_autoptr (PosternQueueEntry) bounce = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) body = postern_bounce_write_finish (result, &bounce, &error);
+
+  if (body == NULL && error != NULL)
+    g_warning ("No report about message %s can be written: %s", item->entry->id, error->message);
+  postern_queue_change_update (change, item->entry, POSTERN_QUEUE_LEASE_ENDS);
+  if (body != NULL)
+    postern_queue_change_add_bytes (change, bounce, body);
+  postern_queue_store_apply_async (postern_store_get_queue (self->store),
+                                   g_steal_pointer (&change),
+                                   on_reported,
+                                   g_object_ref (self));
+}
+
+static void
+report_next (PosternOutboxBatch *self)
+{
+  for (; self->next_report < self->items->len; self->next_report++)
+    {
+      Item *item = g_ptr_array_index (self->items, self->next_report);
+
+      if (!item->wants_report)
+        continue;
+      item->wants_report = FALSE;
+      item->is_changed = FALSE;
+      g_ptr_array_set_size (self->asked, 0);
+      g_ptr_array_add (self->asked, item);
+      /* Not cancellable: the report and what it tells about belong together. */
+      postern_bounce_write_async (postern_store_get_queue (self->store),
+                                  item->entry,
+                                  item->news,
+                                  self->address,
+                                  on_bounce_written,
+                                  g_object_ref (self));
+      return;
+    }
+  end_batch (self);
+}
+
+static void
+report (PosternOutboxBatch *self)
+{
+  self->next_report = 0;
+  commit (self, report_next);
+}
+
+static void
+end_batch (PosternOutboxBatch *self)
+{
+  g_autoptr (GTask) task = g_steal_pointer (&self->task);
+
+  for (guint i = 0; i < self->items->len; i++)
+    {
+      Item *item = g_ptr_array_index (self->items, i);
+
+      if (!item->is_over || item->is_changed)
+        postern_queue_store_release (postern_store_get_queue (self->store), item->entry->id);
+    }
+  if (self->error != NULL)
+    g_task_return_error (task, g_steal_pointer (&self->error));
+  else
+    g_task_return_boolean (task, TRUE);
+}
+
+/**
+ * postern_outbox_batch_run_async:
+ * @entries: (transfer full) (element-type PosternQueueEntry): claimed ones
+ *
+ * Takes them as far as they go. Once to a batch.
+ */
+void
+postern_outbox_batch_run_async (PosternOutboxBatch *self,
+                                GPtrArray *entries,
+                                GCancellable *cancellable,
+                                GAsyncReadyCallback callback,
+                                gpointer user_data)
+{
+  g_return_if_fail (self->task == NULL);
+
+  self->task = g_task_new (self, cancellable, callback, user_data);
+  g_task_set_source_tag (self->task, postern_outbox_batch_run_async);
+  g_task_set_check_cancellable (self->task, FALSE);
+  g_ptr_array_set_free_func (entries, NULL);
+  for (guint i = 0; i < entries->len; i++)
+    g_ptr_array_add (self->items, item_new (g_ptr_array_index (entries, i)));
+  g_ptr_array_unref (entries);
+  settle (self);
+}
+
+/**
+ * postern_outbox_batch_run_finish:
+ *
+ * Returns: FALSE with @error when the backend as a whole failed; each entry is then where its last
+ *   committed step left it, and may be claimed again at once.
+ */
+gboolean
+postern_outbox_batch_run_finish (PosternOutboxBatch *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+static void
+postern_outbox_batch_finalize (GObject *object)
+{
+  PosternOutboxBatch *self = POSTERN_OUTBOX_BATCH (object);
+
+  g_object_unref (self->backend);
+  g_object_unref (self->store);
+  g_free (self->account_id);
+  g_free (self->address);
+  g_ptr_array_unref (self->asked);
+  g_ptr_array_unref (self->items);
+  g_clear_error (&self->error);
+  G_OBJECT_CLASS (postern_outbox_batch_parent_class)->finalize (object);
+}
+
+static void
+postern_outbox_batch_init (PosternOutboxBatch *self)
+{
+  self->items = g_ptr_array_new_with_free_func (item_free);
+  self->asked = g_ptr_array_new ();
+}
+
+static void
+postern_outbox_batch_class_init (PosternOutboxBatchClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = postern_outbox_batch_finalize;
+}
