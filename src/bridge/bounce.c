@@ -140,7 +140,7 @@ write_report (Writing *writing, gsize original_octets)
                                  writing->original,
                                  original_octets,
                                  &out);
-  postern_delivery_report_end (&writing->report, &original, &out);
+  postern_delivery_report_end (&writing->report, &out);
   return g_bytes_new (postern_buffer_peek (&out), postern_buffer_length (&out));
 }
 

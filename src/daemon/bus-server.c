@@ -6,6 +6,7 @@
 #include "daemon/bus-server.h"
 
 #include "base/error.h"
+#include "ipc/bus-connection.h"
 
 #include <errno.h>
 #include <gio/gunixsocketaddress.h>
@@ -17,7 +18,7 @@
 
 struct _PosternBusServer
 {
-  PosternBusObjects *objects; /* lent */
+  PosternObjectTree *tree;
   char *name;
   char *state_dir;
   PosternBusServerLost lost;
@@ -31,7 +32,7 @@ struct _PosternBusServer
 };
 
 PosternBusServer *
-postern_bus_server_new (PosternBusObjects *objects,
+postern_bus_server_new (PosternObjectTree *tree,
                         const char *name,
                         const char *state_dir,
                         PosternBusServerLost lost,
@@ -39,7 +40,7 @@ postern_bus_server_new (PosternBusObjects *objects,
 {
   PosternBusServer *self = g_new0 (PosternBusServer, 1);
 
-  self->objects = objects;
+  self->tree = g_object_ref (tree);
   self->name = g_strdup (name);
   self->state_dir = g_strdup (state_dir);
   self->lost = lost;
@@ -70,7 +71,7 @@ on_bus_acquired (GDBusConnection *connection, const char *name, gpointer user_da
 
   /* By default GIO ends the process with the bus. Mail flows on without anybody watching. */
   g_dbus_connection_set_exit_on_close (connection, FALSE);
-  postern_bus_objects_attach (self->objects, connection);
+  postern_object_tree_add_connection (self->tree, connection);
 }
 
 static void
@@ -82,8 +83,6 @@ on_name_lost (GDBusConnection *connection, const char *name, gpointer user_data)
   if (connection == NULL || g_dbus_connection_is_closed (connection))
     {
       g_message ("The session bus has gone; mail goes on without it");
-      if (connection != NULL)
-        postern_bus_objects_detach (self->objects, connection);
       return;
     }
   error = g_error_new (POSTERN_ERROR,
@@ -111,25 +110,12 @@ on_allow_mechanism (GDBusAuthObserver *observer, const char *mechanism, gpointer
   return g_str_equal (mechanism, "EXTERNAL");
 }
 
-static void
-on_peer_closed (GDBusConnection *connection,
-                gboolean remote_vanished,
-                GError *error,
-                gpointer user_data)
-{
-  PosternBusServer *self = user_data;
-
-  g_signal_handlers_disconnect_by_data (connection, self);
-  postern_bus_objects_detach (self->objects, connection);
-}
-
 static gboolean
 on_new_connection (GDBusServer *server, GDBusConnection *connection, gpointer user_data)
 {
   PosternBusServer *self = user_data;
 
-  g_signal_connect (connection, "closed", G_CALLBACK (on_peer_closed), self);
-  postern_bus_objects_attach (self->objects, connection);
+  postern_object_tree_add_connection (self->tree, connection);
   return TRUE;
 }
 
@@ -144,17 +130,13 @@ somebody_listens (const char *path)
   return socket != NULL && g_socket_connect (socket, address, NULL, NULL);
 }
 
+/* Where posternctl looks first, if we may and can use it. */
 static char *
-runtime_socket_path (void)
+usual_socket_path (void)
 {
-  const char *runtime_dir = g_getenv ("XDG_RUNTIME_DIR");
-  g_autofree char *dir = NULL;
-  g_autofree char *path = NULL;
+  g_autofree char *path = postern_bus_private_socket_path ();
+  g_autofree char *dir = g_path_get_dirname (path);
 
-  if (runtime_dir == NULL || !g_path_is_absolute (runtime_dir))
-    return NULL;
-  dir = g_build_filename (runtime_dir, "postern", NULL);
-  path = g_build_filename (dir, "bus", NULL);
   if (strlen (path) > LONGEST_SOCKET_PATH || g_mkdir_with_parents (dir, 0700) != 0 ||
       somebody_listens (path))
     return NULL;
@@ -170,7 +152,7 @@ start_private (PosternBusServer *self, GError **error)
   g_autofree char *escaped = NULL;
   g_autofree char *address = NULL;
 
-  self->socket_path = runtime_socket_path ();
+  self->socket_path = usual_socket_path ();
   if (self->socket_path == NULL)
     {
       self->made_dir = g_dir_make_tmp ("postern-XXXXXX", error);
@@ -196,7 +178,7 @@ start_private (PosternBusServer *self, GError **error)
   if (chmod (self->socket_path, 0600) != 0)
     g_info ("Cannot narrow the mode of %s: %s", self->socket_path, g_strerror (errno));
 
-  self->address_file = g_build_filename (self->state_dir, "bus.address", NULL);
+  self->address_file = postern_bus_address_file_path (self->state_dir);
   if (!g_file_set_contents_full (self->address_file,
                                  address,
                                  -1,
@@ -249,6 +231,7 @@ postern_bus_server_free (PosternBusServer *self)
     g_rmdir (self->made_dir);
   if (self->address_file != NULL)
     g_unlink (self->address_file);
+  g_object_unref (self->tree);
   g_free (self->socket_path);
   g_free (self->made_dir);
   g_free (self->address_file);

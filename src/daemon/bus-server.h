@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
-#include "daemon/bus-objects.h"
+#include "ipc/object-tree.h"
 
 #include <gio/gio.h>
 
@@ -17,7 +17,7 @@ typedef struct _PosternBusServer PosternBusServer;
 
 typedef void (*PosternBusServerLost) (const GError *error, gpointer user_data);
 
-PosternBusServer *postern_bus_server_new (PosternBusObjects *objects,
+PosternBusServer *postern_bus_server_new (PosternObjectTree *tree,
                                           const char *name,
                                           const char *state_dir,
                                           PosternBusServerLost lost,

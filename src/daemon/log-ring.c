@@ -32,6 +32,8 @@ struct _PosternLogRing
   gsize max_octets;
   gsize octets;
   guint64 last;
+  PosternLogRingListener listener; /* (nullable) */
+  gpointer listener_data;
 };
 
 static gsize
@@ -101,6 +103,9 @@ postern_log_ring_add (PosternLogRing *self,
       record_free (oldest);
     }
   g_mutex_unlock (&self->lock);
+
+  if (self->listener != NULL && g_main_context_is_owner (NULL))
+    self->listener (self->listener_data);
 }
 
 /**
@@ -144,6 +149,20 @@ postern_log_ring_foreach (PosternLogRing *self,
         break;
     }
   g_mutex_unlock (&self->lock);
+}
+
+/**
+ * postern_log_ring_set_listener:
+ * @listener: (nullable): called on the main thread, for records that came from there; what store
+ *   threads say is told with the next of those
+ */
+void
+postern_log_ring_set_listener (PosternLogRing *self,
+                               PosternLogRingListener listener,
+                               gpointer user_data)
+{
+  self->listener = listener;
+  self->listener_data = user_data;
 }
 
 typedef struct

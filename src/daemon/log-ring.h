@@ -35,6 +35,11 @@ void postern_log_ring_foreach (PosternLogRing *self,
                                PosternLogRingFunc func,
                                gpointer user_data);
 
+typedef void (*PosternLogRingListener) (gpointer user_data);
+void postern_log_ring_set_listener (PosternLogRing *self,
+                                    PosternLogRingListener listener,
+                                    gpointer user_data);
+
 void postern_log_ring_install (PosternLogRing *self, gboolean verbose);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PosternLogRing, postern_log_ring_free)
