@@ -762,7 +762,6 @@ refuse_some (Item *item, const PosternSubmitResult *result)
    * stands for this answer. */
   g_free (entry->creation_id);
   entry->creation_id = postern_random_id ();
-  entry->step = POSTERN_QUEUE_STEP_IMPORTED;
   entry->next_attempt_us = postern_clock_now_us ();
   postern_queue_entry_set_error (entry, result->error);
   item->wants_report = TRUE;
@@ -776,12 +775,12 @@ take_submit_result (Item *item, const PosternSubmitResult *result)
     item_done (item);
   else if (result->may_have_arrived)
     item_postpone (item, result->error); /* still submitting: settled before anything else */
-  else if (result->refused != NULL && result->refused->len > 0)
-    refuse_some (item, result);
   else
     {
-      item->entry->step = POSTERN_QUEUE_STEP_IMPORTED;
-      if (result->code >= 500)
+      item->entry->step = POSTERN_QUEUE_STEP_IMPORTED; /* nobody was sent to */
+      if (result->refused != NULL && result->refused->len > 0)
+        refuse_some (item, result);
+      else if (result->code >= 500)
         item_fail (item, result->enhanced, result->error);
       else
         item_postpone (item, result->error);

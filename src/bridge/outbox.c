@@ -124,7 +124,7 @@ on_next_due (GObject *source, GAsyncResult *result, gpointer user_data)
                    self->account_id,
                    error->message);
     }
-  else if (due_us >= 0 && !self->is_running && self->timer_id == 0)
+  else if (due_us != G_MAXINT64 && !self->is_running && self->timer_id == 0)
     run_in (self, due_us - postern_clock_now_us ());
 }
 

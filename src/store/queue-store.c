@@ -678,6 +678,67 @@ postern_queue_store_count_account_finish (PosternQueueStore *self,
 }
 
 static void
+do_find_unowned (PosternStoreJob *job)
+{
+  QueueJob *self = (QueueJob *) job;
+  PosternDatabase *database = get_reader_database (self);
+  g_autoptr (GStrvBuilder) unowned = g_strv_builder_new ();
+
+  if (database == NULL)
+    return;
+  for (guint i = 0; self->ids[i] != NULL; i++)
+    {
+      gint64 count = postern_database_number (
+          database,
+          &job->error,
+          "SELECT count (*) FROM entries WHERE account = ? AND email_id = ?",
+          "ss",
+          self->id,
+          self->ids[i]);
+
+      if (count < 0)
+        return;
+      if (count == 0)
+        g_strv_builder_add (unowned, self->ids[i]);
+    }
+  self->base.result = g_strv_builder_end (unowned);
+  self->base.result_free = (GDestroyNotify) g_strfreev;
+}
+
+/**
+ * postern_queue_store_find_unowned_async:
+ *
+ * Which of these Email ids no entry of the account has made its own, in their order. A draft that
+ * belongs to another entry must not be taken for one's own, however alike they are.
+ */
+void
+postern_queue_store_find_unowned_async (PosternQueueStore *self,
+                                        const char *account_id,
+                                        const char *const *email_ids,
+                                        GCancellable *cancellable,
+                                        GAsyncReadyCallback callback,
+                                        gpointer user_data)
+{
+  QueueJob *job = queue_job_new (self,
+                                 postern_queue_store_find_unowned_async,
+                                 cancellable,
+                                 callback,
+                                 user_data);
+
+  job->id = g_strdup (account_id);
+  job->ids = g_strdupv ((GStrv) email_ids);
+  push_read (job, do_find_unowned, postern_task_job_return_result);
+}
+
+GStrv
+postern_queue_store_find_unowned_finish (PosternQueueStore *self,
+                                         GAsyncResult *result,
+                                         GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+static void
 do_open_body (PosternStoreJob *job)
 {
   QueueJob *self = (QueueJob *) job;

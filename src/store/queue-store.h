@@ -139,6 +139,16 @@ gint64 postern_queue_store_count_account_finish (PosternQueueStore *self,
                                                  GAsyncResult *result,
                                                  GError **error);
 
+void postern_queue_store_find_unowned_async (PosternQueueStore *self,
+                                             const char *account_id,
+                                             const char *const *email_ids,
+                                             GCancellable *cancellable,
+                                             GAsyncReadyCallback callback,
+                                             gpointer user_data);
+GStrv postern_queue_store_find_unowned_finish (PosternQueueStore *self,
+                                               GAsyncResult *result,
+                                               GError **error);
+
 /* What a person does to entries */
 typedef enum
 {
