@@ -5,7 +5,6 @@
 
 #include "cli/run.h"
 
-#include <libintl.h>
 #include <locale.h>
 #include <signal.h>
 
