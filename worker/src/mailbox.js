@@ -232,13 +232,11 @@ export class Mailbox extends DurableObject {
 
   async #work() {
     const data = this.#data;
+    const ready = data.due.ready(Date.now());
+    if (ready.some(({ kind }) => kind === 'sweep')) data.sweep();
     const outgoing = new Outgoing(data, this.#bindings, (envelope, raw) => this.deliverLocal(envelope, raw));
-    for (const { kind, ref } of data.due.ready(Date.now())) {
-      if (kind === 'sweep') data.sweep();
-      else if (outgoing.hasCalls()) await outgoing.run(ref);
-      if (!data.isMade) return;
-    }
-    await data.due.arm();
+    await outgoing.run(ready.filter(({ kind }) => kind === 'send').map(({ ref }) => ref));
+    if (data.isMade) await data.due.arm();
   }
 }
 

@@ -18,12 +18,24 @@ import { outgoingMessage } from './outgoing-message.js';
  * @typedef {{ status: 'sent' | 'failed' | 'later', reply: string, messageId?: string | null }} Outcome
  */
 
+/**
+ * What one turn does of one submission.
+ * @typedef {object} Batch
+ * @property {Submission} submission
+ * @property {number} size octets
+ * @property {{ recipient: Recipient, reply: string }[]} failed
+ * @property {number} left groups not yet tried
+ */
+
+/** @typedef {{ batch: Batch, group: Recipient[] }} Job one call, for the recipients of one group */
+
 /** Calls to other services in one alarm: the free plan ends an invocation at 50. */
 const CALLS_PER_TURN = 40;
 /** Messages up to this size are sent several at a time. */
 const SMALL = 1024 * 1024;
-const PARALLEL_SMALL = 6;
-const PARALLEL_LARGE = 2;
+/** How many are sent at a time; large ones are few, since each may be held whole by what carries it. */
+const SMALL_AT_A_TIME = 6;
+const LARGE_AT_A_TIME = 2;
 const RETRY_BASE_MS = 60_000;
 const MAX_RETRY_STEPS = 8;
 /** Given up after this many times the first delay: five days. */
@@ -34,7 +46,6 @@ export class Outgoing {
   #env;
   #toSelf;
   #baseMs;
-  #calls = CALLS_PER_TURN;
 
   /**
    * @param {MailboxData} data
@@ -49,66 +60,75 @@ export class Outgoing {
   }
 
   /**
-   * Sends what is due of one submission, as far as this turn's calls go.
-   * @param {number} id
+   * Sends what is due of some submissions, as far as one turn's calls go; the rest stays due.
+   * @param {number[]} ids
    */
-  async run(id) {
+  async run(ids) {
     const data = this.#data;
-    const submission = data.submissions.find(id);
     const now = Date.now();
-    const groups = submission === null ? [] : groupsOf(submission, now).slice(0, this.#calls);
-    if (submission !== null && groups.length > 0) {
-      this.#calls -= groups.length;
-      await this.#sendAll(submission, groups);
-    }
-    // The mailbox may have been wiped meanwhile.
-    if (data.isMade) data.due.set('send', id, submission === null ? null : data.submissions.nextAt(id));
-  }
-
-  /** @returns {boolean} whether this turn may still call other services */
-  hasCalls() {
-    return this.#calls > 0;
-  }
-
-  /**
-   * @param {Submission} submission
-   * @param {Recipient[][]} groups each is one call
-   */
-  async #sendAll(submission, groups) {
-    const data = this.#data;
-    const size = data.blobs.find(submission.blob)?.size ?? 0;
-    /** @type {{ recipient: Recipient, reply: string }[]} */
-    const failed = [];
-    const waiting = groups.values();
-    const work = async () => {
-      for (const group of waiting) {
-        const outcome = await this.#send(submission, group, size);
-        if (outcome.status === 'failed')
-          failed.push(...group.map((recipient) => ({ recipient, reply: outcome.reply })));
-        else if (data.isMade) data.transaction(() => this.#record(submission, group, outcome));
+    let calls = CALLS_PER_TURN;
+    /** @type {Job[]} */
+    const jobs = [];
+    for (const id of ids) {
+      const submission = data.submissions.find(id);
+      const groups = submission === null ? [] : groupsOf(submission, now).slice(0, calls);
+      if (submission === null || groups.length === 0) {
+        if (calls > 0) this.#finish(id);
+        continue;
       }
-    };
-    await Promise.all(Array.from({ length: size <= SMALL ? PARALLEL_SMALL : PARALLEL_LARGE }, work));
-    if (failed.length === 0 || !data.isMade) return;
+      calls -= groups.length;
+      const size = data.blobs.find(submission.blob)?.size ?? 0;
+      /** @type {Batch} */
+      const batch = { submission, size, failed: [], left: groups.length };
+      jobs.push(...groups.map((group) => ({ batch, group })));
+    }
+    const small = jobs.filter(({ batch }) => batch.size <= SMALL).values();
+    const large = jobs.filter(({ batch }) => batch.size > SMALL).values();
+    await Promise.all([
+      ...Array.from({ length: SMALL_AT_A_TIME }, () => this.#drain(small)),
+      ...Array.from({ length: LARGE_AT_A_TIME }, () => this.#drain(large)),
+    ]);
+  }
+
+  /** @param {Iterator<Job> & Iterable<Job>} jobs shared by all who drain it */
+  async #drain(jobs) {
+    const data = this.#data;
+    for (const { batch, group } of jobs) {
+      // The mailbox may be wiped at any moment; then nothing more leaves it.
+      if (!data.isMade) return;
+      const { submission, failed } = batch;
+      const outcome = await this.#send(submission, group, batch.size);
+      if (!data.isMade) return;
+      if (outcome.status === 'failed') failed.push(...group.map((recipient) => ({ recipient, reply: outcome.reply })));
+      else data.transaction(() => this.#record(submission, group, outcome));
+      if (--batch.left > 0) continue;
+      if (failed.length > 0) data.transaction(() => this.#bounce(batch));
+      this.#finish(submission.id);
+    }
+  }
+
+  /** @param {number} id of a submission of which nothing more is done in this turn */
+  #finish(id) {
+    this.#data.due.set('send', id, this.#data.submissions.nextAt(id));
+  }
+
+  /** @param {Batch} batch */
+  #bounce({ submission, failed }) {
+    const data = this.#data;
     const start = data.blobs.head(submission.blob);
-    data.transaction(() => {
-      for (const { recipient, reply } of failed)
-        data.submissions.settle(submission, recipient, { status: 'failed', reply });
-      data.changed({ EmailSubmission: true });
-      // RFC 5321 section 4.5.5: a message with the null sender is never bounced.
-      if (submission.mailFrom !== '')
-        data.toInbox(
-          data.blobs.draftOf(
-            bounceMessage({
-              to: submission.mailFrom,
-              failed: failed.map(({ recipient, reply }) => ({ address: recipient.address, reply })),
-              start,
-              sentAt: submission.sentAt,
-              now: Date.now(),
-            }),
-          ),
-        );
+    for (const { recipient, reply } of failed)
+      data.submissions.settle(submission, recipient, { status: 'failed', reply });
+    data.changed({ EmailSubmission: true });
+    // RFC 5321 section 4.5.5: a message with the null sender is never bounced.
+    if (submission.mailFrom === '') return;
+    const message = bounceMessage({
+      to: submission.mailFrom,
+      failed: failed.map(({ recipient, reply }) => ({ address: recipient.address, reply })),
+      start,
+      sentAt: submission.sentAt,
+      now: Date.now(),
     });
+    data.toInbox(data.blobs.draftOf(message));
   }
 
   /**
