@@ -26,6 +26,7 @@ typedef struct
   PosternListener *listener;
   PosternWatch watch;
   PosternTimer pause;
+  gboolean is_starved; /* and that was told */
 } Door;
 
 struct _PosternListener
@@ -72,6 +73,7 @@ on_door_ready (PosternWatch *watch, guint32 events, gpointer owner)
       if (fd >= 0)
         {
           self->n_accepted++;
+          door->is_starved = FALSE;
           postern_mail_server_accept (self->server, self, fd, (struct sockaddr *) &address);
           continue;
         }
@@ -80,7 +82,9 @@ on_door_ready (PosternWatch *watch, guint32 events, gpointer owner)
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
         {
           /* The peer waits in the kernel's queue, where it costs us nothing. */
-          g_warning ("Port %u: no connection can be taken now: %s", self->port, g_strerror (errno));
+          if (!door->is_starved)
+            g_message ("Port %u: connections have to wait: %s", self->port, g_strerror (errno));
+          door->is_starved = TRUE;
           postern_epoll_source_start_timer (self->server->epoll, &door->pause, PAUSE_US);
           return;
         }
