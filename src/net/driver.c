@@ -15,8 +15,6 @@
  * Replies gather until the input is used up, then leave in one write. Nothing more is read while
  * that much waits to leave: a peer that does not read is not read either. */
 
-#define OUTPUT_LIMIT (64 * 1024) /* octets */
-
 static void on_timer_due (PosternTimer *timer, gpointer owner);
 static void on_login_due (PosternTimer *timer, gpointer owner);
 
@@ -293,9 +291,9 @@ postern_driver_has_room (const PosternDriver *self)
 {
   PosternBuffer *output = postern_connection_get_output (self->connection);
 
-  if (postern_buffer_length (output) >= OUTPUT_LIMIT)
+  if (postern_buffer_length (output) >= POSTERN_DRIVER_OUTPUT_LIMIT)
     postern_connection_flush (self->connection);
-  return postern_buffer_length (output) < OUTPUT_LIMIT;
+  return postern_buffer_length (output) < POSTERN_DRIVER_OUTPUT_LIMIT;
 }
 
 /**
@@ -341,6 +339,12 @@ feed (PosternDriver *self, gboolean *has_ended)
   return TRUE;
 }
 
+static gboolean
+is_corked (PosternDriver *self)
+{
+  return !self->is_ending && self->class->is_corked != NULL && self->class->is_corked (self);
+}
+
 static void
 pump_once (PosternDriver *self)
 {
@@ -369,7 +373,7 @@ pump_once (PosternDriver *self)
   postern_connection_keep_input (self->connection);
   if (self->user == NULL)
     postern_connection_wipe_input (self->connection);
-  if (!self->is_starting_tls)
+  if (!self->is_starting_tls && !is_corked (self))
     postern_connection_flush (self->connection);
 
   if (postern_connection_is_lost (self->connection) || self->is_dropped)

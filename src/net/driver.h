@@ -30,6 +30,8 @@ typedef struct
   gboolean (*act) (PosternDriver *self);
   gboolean (*wants_input) (PosternDriver *self);
   gsize (*feed) (PosternDriver *self, const guint8 *data, gsize length);
+  /* (nullable): TRUE while more is about to follow, so that what is written may wait for it. */
+  gboolean (*is_corked) (PosternDriver *self);
   /* TRUE while the peer waits for us, and not we for it. */
   gboolean (*is_busy) (PosternDriver *self);
   /* With ACCEPTED, `user` is set; FALSE when nobody is logged in now all the same. */
@@ -88,6 +90,7 @@ void postern_driver_unref (PosternDriver *self);
 gboolean postern_driver_is_over (const PosternDriver *self);
 void postern_driver_pump (PosternDriver *self);
 void postern_driver_write (PosternDriver *self, const guint8 *data, gsize length);
+#define POSTERN_DRIVER_OUTPUT_LIMIT (64 * 1024) /* octets */
 gboolean postern_driver_has_room (const PosternDriver *self);
 void postern_driver_check_login (PosternDriver *self,
                                  guint ask,

@@ -63,13 +63,14 @@ retrieve (gpointer user_data)
 }
 
 static void
-test_retrieve (void)
+test_retrieve (gconstpointer data)
 {
   g_autoptr (PosternTestServer) server = postern_test_server_new (NULL);
   PosternServerStatistics statistics;
 
   postern_test_host_add (server->host, "Subject: one\r\n\r\n.dots\r\nbare\nlast", -1);
   postern_test_host_add (server->host, "Subject: two\r\n\r\nmore\r\n", -1);
+  server->host->is_in_memory = GPOINTER_TO_INT (data);
   play (retrieve, server);
   g_assert_cmpuint (server->host->deleted->len, ==, 1);
   g_assert_cmpuint (g_array_index (server->host->deleted, guint, 0), ==, 1);
@@ -137,6 +138,28 @@ test_half_close (void)
   server->host->body_delay_ms = 50;
   postern_test_host_add (server->host, "Subject: one\r\n\r\ntext\r\n", -1);
   play (half_close, server);
+}
+
+static void
+count_writes (gpointer user_data)
+{
+  Scene *scene = user_data;
+  g_autoptr (PosternTestClient) client =
+      postern_test_server_log_in (scene->on, POSTERN_SERVICE_POP3);
+
+  postern_test_client_send (client, "RETR 1\r\n");
+  g_assert_cmpuint (postern_test_client_read_some (client, 65536),
+                    ==,
+                    strlen ("+OK 22 octets\r\nSubject: one\r\n\r\ntext\r\n.\r\n"));
+}
+
+static void
+test_one_write (void)
+{
+  g_autoptr (PosternTestServer) server = postern_test_server_new (NULL);
+
+  postern_test_host_add (server->host, "Subject: one\r\n\r\ntext\r\n", -1);
+  play (count_writes, server);
 }
 
 static void
@@ -258,7 +281,13 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/net/pop3-driver/bodies-go-out-as-canonical-lines", test_retrieve);
+  g_test_add_data_func ("/net/pop3-driver/bodies-go-out-as-canonical-lines",
+                        GINT_TO_POINTER (FALSE),
+                        test_retrieve);
+  g_test_add_data_func ("/net/pop3-driver/bodies-in-memory-go-out-the-same",
+                        GINT_TO_POINTER (TRUE),
+                        test_retrieve);
+  g_test_add_func ("/net/pop3-driver/small-message-is-one-write", test_one_write);
   g_test_add_func ("/net/pop3-driver/pipelined-commands-are-answered-in-order", test_pipeline);
   g_test_add_func ("/net/pop3-driver/half-closed-client-gets-all-answers", test_half_close);
   g_test_add_func ("/net/pop3-driver/broken-body-ends-without-the-dot", test_broken_body);

@@ -144,18 +144,8 @@ open_body (Pop3Driver *self, const PosternPop3Action *action)
 static void read_ahead (Pop3Driver *self);
 
 static void
-on_piece_read (GObject *source, GAsyncResult *result, gpointer user_data)
+take_piece (Pop3Driver *self, GBytes *piece, const GError *error)
 {
-  g_autoptr (PosternDriver) base = user_data;
-  Pop3Driver *self = (Pop3Driver *) base;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GBytes) piece =
-      g_input_stream_read_bytes_finish (G_INPUT_STREAM (source), result, &error);
-
-  self->is_reading = FALSE;
-  if (postern_driver_is_over (base))
-    return;
-
   if (piece == NULL)
     {
       g_message ("A message broke off while it was sent: %s", error->message);
@@ -169,11 +159,26 @@ on_piece_read (GObject *source, GAsyncResult *result, gpointer user_data)
     {
       self->octets_read += g_bytes_get_size (piece);
       if (self->piece == NULL)
-        self->piece = g_steal_pointer (&piece);
+        self->piece = g_bytes_ref (piece);
       else
-        self->next_piece = g_steal_pointer (&piece);
-      read_ahead (self);
+        self->next_piece = g_bytes_ref (piece);
     }
+}
+
+static void
+on_piece_read (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (PosternDriver) base = user_data;
+  Pop3Driver *self = (Pop3Driver *) base;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) piece =
+      g_input_stream_read_bytes_finish (G_INPUT_STREAM (source), result, &error);
+
+  self->is_reading = FALSE;
+  if (postern_driver_is_over (base))
+    return;
+  take_piece (self, piece, error);
+  read_ahead (self);
   postern_driver_pump (base);
 }
 
@@ -182,15 +187,25 @@ read_ahead (Pop3Driver *self)
 {
   gsize most = self->top_lines < 0 ? PIECE_OCTETS : TOP_PIECE_OCTETS;
   guint64 left = self->octets > self->octets_read ? self->octets - self->octets_read : 0;
+  gsize wanted = (gsize) CLAMP (left, LEAST_PIECE, most);
 
   if (self->is_reading || self->has_ended || self->is_broken || self->next_piece != NULL)
     return;
   if (self->top_lines >= 0 && self->piece != NULL)
     return;
 
+  /* What is in memory already need not go round the main loop. */
+  if (G_IS_MEMORY_INPUT_STREAM (self->body))
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (GBytes) piece = g_input_stream_read_bytes (self->body, wanted, NULL, &error);
+
+      take_piece (self, piece, error);
+      return;
+    }
   self->is_reading = TRUE;
   g_input_stream_read_bytes_async (self->body,
-                                   (gsize) CLAMP (left, LEAST_PIECE, most),
+                                   wanted,
                                    G_PRIORITY_DEFAULT,
                                    self->cancellable,
                                    on_piece_read,
@@ -369,6 +384,15 @@ feed (PosternDriver *base, const guint8 *data, gsize length)
   return postern_pop3_session_feed (((Pop3Driver *) base)->session, data, length);
 }
 
+/* A small message goes out in one write, with what comes before and behind it. */
+static gboolean
+is_corked (PosternDriver *base)
+{
+  Pop3Driver *self = (Pop3Driver *) base;
+
+  return self->is_streaming && self->octets < POSTERN_DRIVER_OUTPUT_LIMIT;
+}
+
 static gboolean
 is_busy (PosternDriver *base)
 {
@@ -420,6 +444,7 @@ const PosternDriverClass postern_pop3_driver_class = {
   .act = act,
   .wants_input = wants_input,
   .feed = feed,
+  .is_corked = is_corked,
   .is_busy = is_busy,
   .answer_login = answer_login,
   .tls_started = tls_started,

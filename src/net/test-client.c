@@ -115,9 +115,10 @@ postern_test_client_read_until (PosternTestClient *self, const char *end)
 
   for (;;)
     {
-      const guint8 *found =
-          memmem (self->input->data + looked, self->input->len - looked, end, strlen (end));
+      const guint8 *found = NULL;
 
+      if (self->input->len > looked)
+        found = memmem (self->input->data + looked, self->input->len - looked, end, strlen (end));
       if (found != NULL)
         {
           gsize length = (gsize) (found - self->input->data) + strlen (end);

@@ -234,14 +234,19 @@ on_body_due (gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
   TestUser *self = g_task_get_source_object (task);
+  GBytes *octets = self->host->messages->pdata[GPOINTER_TO_UINT (g_task_get_task_data (task))];
   TestBody *body;
 
   if (g_task_return_error_if_cancelled (task))
     return G_SOURCE_REMOVE;
+  if (self->host->is_in_memory)
+    {
+      g_task_return_pointer (task, g_memory_input_stream_new_from_bytes (octets), g_object_unref);
+      return G_SOURCE_REMOVE;
+    }
   body = g_object_new (TEST_TYPE_BODY, NULL);
   body->host = g_object_ref (self->host);
-  body->octets =
-      g_bytes_ref (self->host->messages->pdata[GPOINTER_TO_UINT (g_task_get_task_data (task))]);
+  body->octets = g_bytes_ref (octets);
   g_task_return_pointer (task, body, g_object_unref);
   return G_SOURCE_REMOVE;
 }

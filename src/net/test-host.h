@@ -23,6 +23,7 @@ struct _PosternTestHost
   GArray *deleted;         /* (element-type guint), by QUIT */
   gboolean has_no_listing; /* the first sync is not through */
   gboolean breaks_bodies;  /* a body ends with an error after half of it */
+  gboolean is_in_memory;   /* bodies are GMemoryInputStreams */
   guint body_delay_ms;
   gsize octets_opened; /* of bodies, read so far */
 
