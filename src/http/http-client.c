@@ -6,7 +6,7 @@
 #include "http/http-client.h"
 
 #include "base/error.h"
-#include "http/body-stream.h"
+#include "http/answer-stream.h"
 #include "http/http-error.h"
 #include "http/trust-database.h"
 
@@ -260,7 +260,7 @@ on_sent (GObject *source, GAsyncResult *result, gpointer user_data)
   if (body == NULL)
     g_task_return_error (task, postern_http_error_convert (g_steal_pointer (&error)));
   else
-    g_task_return_pointer (task, postern_body_stream_new (body, opening->abort), g_object_unref);
+    g_task_return_pointer (task, postern_answer_stream_new (body, opening->abort), g_object_unref);
 }
 
 /**
@@ -293,7 +293,7 @@ postern_http_client_open_async (PosternHttpClient *self,
 /**
  * postern_http_client_open_finish:
  *
- * Returns: (transfer full): a PosternBodyStream
+ * Returns: (transfer full): a PosternAnswerStream
  */
 GInputStream *
 postern_http_client_open_finish (PosternHttpClient *self, GAsyncResult *result, GError **error)

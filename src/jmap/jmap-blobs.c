@@ -6,7 +6,7 @@
 #include "jmap/jmap-blobs.h"
 
 #include "base/error.h"
-#include "http/body-stream.h"
+#include "http/answer-stream.h"
 #include "http/http-error.h"
 #include "jmap/json-read.h"
 
@@ -92,7 +92,7 @@ on_opened (GObject *source, GAsyncResult *result, gpointer user_data)
       g_task_return_error (task, g_steal_pointer (&error));
       return;
     }
-  postern_body_stream_expect (POSTERN_BODY_STREAM (body), transfer->size_octets);
+  postern_answer_stream_expect (POSTERN_ANSWER_STREAM (body), transfer->size_octets);
   g_task_return_pointer (task, g_steal_pointer (&body), g_object_unref);
 }
 

@@ -3,12 +3,12 @@
 
 #include "config.h"
 
-#include "http/body-stream.h"
+#include "http/answer-stream.h"
 
 #include "base/error.h"
 #include "http/http-error.h"
 
-struct _PosternBodyStream
+struct _PosternAnswerStream
 {
   GFilterInputStream parent_instance;
   GCancellable *abort; /* (owned) ends the request */
@@ -17,18 +17,18 @@ struct _PosternBodyStream
   gboolean is_over;        /* the end was read, or an error */
 };
 
-G_DEFINE_FINAL_TYPE (PosternBodyStream, postern_body_stream, G_TYPE_FILTER_INPUT_STREAM)
+G_DEFINE_FINAL_TYPE (PosternAnswerStream, postern_answer_stream, G_TYPE_FILTER_INPUT_STREAM)
 
 /**
- * postern_body_stream_new:
+ * postern_answer_stream_new:
  * @abort: what the request was sent with; cancelled when the rest is not wanted
  *
  * Returns: (transfer full): closes @body when it is closed
  */
 GInputStream *
-postern_body_stream_new (GInputStream *body, GCancellable *abort)
+postern_answer_stream_new (GInputStream *body, GCancellable *abort)
 {
-  PosternBodyStream *self = g_object_new (POSTERN_TYPE_BODY_STREAM, "base-stream", body, NULL);
+  PosternAnswerStream *self = g_object_new (POSTERN_TYPE_ANSWER_STREAM, "base-stream", body, NULL);
 
   self->abort = g_object_ref (abort);
   self->expected_octets = G_MAXUINT64;
@@ -36,20 +36,20 @@ postern_body_stream_new (GInputStream *body, GCancellable *abort)
 }
 
 /**
- * postern_body_stream_expect:
+ * postern_answer_stream_expect:
  *
  * From now on another number of octets is an error (POSTERN_ERROR_TEMPORARY), told in place of the
  * end or of what is too much.
  */
 void
-postern_body_stream_expect (PosternBodyStream *self, guint64 size_octets)
+postern_answer_stream_expect (PosternAnswerStream *self, guint64 size_octets)
 {
   self->expected_octets = size_octets;
 }
 
 /* Looks at what a read gave, and returns what the reader is told. */
 static gssize
-account (PosternBodyStream *self, gssize octets, GError **error)
+account (PosternAnswerStream *self, gssize octets, GError **error)
 {
   if (octets < 0)
     {
@@ -84,7 +84,7 @@ body_stream_read (GInputStream *stream,
                   GCancellable *cancellable,
                   GError **error)
 {
-  PosternBodyStream *self = POSTERN_BODY_STREAM (stream);
+  PosternAnswerStream *self = POSTERN_ANSWER_STREAM (stream);
   GInputStream *base = g_filter_input_stream_get_base_stream (G_FILTER_INPUT_STREAM (stream));
   g_autoptr (GError) cause = NULL;
   gssize octets = g_input_stream_read (base, buffer, count, cancellable, &cause);
@@ -102,7 +102,7 @@ on_read (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GError) error = NULL;
   gssize octets = g_input_stream_read_finish (G_INPUT_STREAM (source), result, &error);
 
-  octets = account (POSTERN_BODY_STREAM (g_task_get_source_object (task)), octets, &error);
+  octets = account (POSTERN_ANSWER_STREAM (g_task_get_source_object (task)), octets, &error);
   if (octets < 0)
     g_task_return_error (task, g_steal_pointer (&error));
   else
@@ -135,7 +135,7 @@ body_stream_read_finish (GInputStream *stream, GAsyncResult *result, GError **er
 static gboolean
 body_stream_close (GInputStream *stream, GCancellable *cancellable, GError **error)
 {
-  PosternBodyStream *self = POSTERN_BODY_STREAM (stream);
+  PosternAnswerStream *self = POSTERN_ANSWER_STREAM (stream);
   GInputStream *base = g_filter_input_stream_get_base_stream (G_FILTER_INPUT_STREAM (stream));
 
   /* Closing would otherwise read the rest, blocking, to keep the connection for another request. */
@@ -166,18 +166,18 @@ body_stream_close_finish (GInputStream *stream, GAsyncResult *result, GError **e
 }
 
 static void
-postern_body_stream_finalize (GObject *object)
+postern_answer_stream_finalize (GObject *object)
 {
-  g_clear_object (&POSTERN_BODY_STREAM (object)->abort);
-  G_OBJECT_CLASS (postern_body_stream_parent_class)->finalize (object);
+  g_clear_object (&POSTERN_ANSWER_STREAM (object)->abort);
+  G_OBJECT_CLASS (postern_answer_stream_parent_class)->finalize (object);
 }
 
 static void
-postern_body_stream_class_init (PosternBodyStreamClass *klass)
+postern_answer_stream_class_init (PosternAnswerStreamClass *klass)
 {
   GInputStreamClass *stream_class = G_INPUT_STREAM_CLASS (klass);
 
-  G_OBJECT_CLASS (klass)->finalize = postern_body_stream_finalize;
+  G_OBJECT_CLASS (klass)->finalize = postern_answer_stream_finalize;
   /* The asynchronous forms are given too: GIO's own would read in a thread. */
   stream_class->read_fn = body_stream_read;
   stream_class->read_async = body_stream_read_async;
@@ -188,6 +188,6 @@ postern_body_stream_class_init (PosternBodyStreamClass *klass)
 }
 
 static void
-postern_body_stream_init (PosternBodyStream *self)
+postern_answer_stream_init (PosternAnswerStream *self)
 {
 }
