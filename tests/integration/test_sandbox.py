@@ -211,3 +211,17 @@ class Tool(unittest.TestCase):
             if saved["setup_secret"].encode() in environment:
                 self.assertIn(b"workerd", os.readlink(f"/proc/{pid}/exe").encode())
         running.end()
+
+
+class FirstLook(unittest.TestCase):
+    """tools/run, the first command of the README."""
+
+    def test_shows_mail_coming_and_going(self):
+        folder = tempfile.mkdtemp(prefix="postern-run-")
+        self.addCleanup(shutil.rmtree, folder, True)
+        status, output = run([os.path.join(ROOT, "tools/run"), "--once", os.path.join(folder, "demo")], timeout=300)
+        self.assertEqual(status, 0, output)
+        self.assertEqual(output.count("every octet as it was sent"), 4, output)
+        self.assertIn("周五的会议", output)
+        self.assertIn("accepted with 250", output)
+        self.assertIn(os.path.join(folder, "demo", "outbound"), output)

@@ -54,14 +54,15 @@ def build_folder():
 
 class Sandbox:
     def __init__(self, folder, accounts=1, headless=False, domain=None, wrap_daemon=(), state_dir=None,
-                 first_name="user1"):
+                 first_name="user1", extra_env=None):
         """`wrap_daemon` is a command to run posternd under, such as strace with its options; `state_dir`
-        puts the daemon's state elsewhere."""
+        puts the daemon's state elsewhere; `extra_env` goes into its environment."""
         self.folder = os.path.abspath(folder)
         self.wanted, self.headless, self.domain = accounts, headless, domain
         self.wrap_daemon = list(wrap_daemon)
         self.build = build_folder()
         self.first_name = first_name
+        self.extra_env = extra_env or {}
         self.state_dir = state_dir or self.path("state")
         self.daemon = self.worker_process = self.bus = self.keyring = None
         self._save_lock = threading.Lock()
@@ -295,7 +296,8 @@ class Sandbox:
     def start_daemon(self, wait_for_bus=True):
         command = [os.path.join(self.build, "src/posternd"), "--config", self.path("config.json"),
                    "--state-dir", self.state_dir]
-        self.daemon = self.group.start("posternd", self.wrap_daemon + command, self.environment())
+        self.daemon = self.group.start("posternd", self.wrap_daemon + command,
+                                       {**self.environment(), **self.extra_env})
         wait_for_port(self.ports["smtps"], self.daemon, self.group)
         wait_for_port(self.ports["pop3"], self.daemon, self.group)
         if not wait_for_bus:
