@@ -13,7 +13,7 @@
 struct _PosternTrustDatabase
 {
   GTlsDatabase parent_instance;
-  GTlsDatabase *system; /* (owned) */
+  GTlsDatabase *system; /* (owned) (nullable) until it is asked, see get_system() */
   GTlsDatabase *extra;  /* (owned) (nullable) */
 };
 
@@ -31,7 +31,6 @@ postern_trust_database_new (const char *extra_ca_path, GError **error)
   g_autoptr (PosternTrustDatabase) self = g_object_new (POSTERN_TYPE_TRUST_DATABASE, NULL);
   g_autoptr (GError) cause = NULL;
 
-  self->system = g_tls_backend_get_default_database (g_tls_backend_get_default ());
   if (extra_ca_path != NULL)
     {
       self->extra = g_tls_file_database_new (extra_ca_path, &cause);
@@ -49,6 +48,17 @@ postern_trust_database_new (const char *extra_ca_path, GError **error)
   return G_TLS_DATABASE (g_steal_pointer (&self));
 }
 
+/* The list costs 3.8 MB, so it is read when the first certificate comes, not at the start: a bridge to
+ * a Worker on the same machine never needs it. Handshakes may be verified on any thread. */
+static GTlsDatabase *
+get_system (PosternTrustDatabase *self)
+{
+  if (g_once_init_enter (&self->system))
+    g_once_init_leave (&self->system,
+                       g_tls_backend_get_default_database (g_tls_backend_get_default ()));
+  return self->system;
+}
+
 static GTlsCertificateFlags
 verify_chain (GTlsDatabase *database,
               GTlsCertificate *chain,
@@ -60,7 +70,7 @@ verify_chain (GTlsDatabase *database,
               GError **error)
 {
   PosternTrustDatabase *self = POSTERN_TRUST_DATABASE (database);
-  GTlsCertificateFlags wrong = g_tls_database_verify_chain (self->system,
+  GTlsCertificateFlags wrong = g_tls_database_verify_chain (get_system (self),
                                                             chain,
                                                             purpose,
                                                             identity,
