@@ -37,7 +37,7 @@ typedef enum
 typedef enum
 {
   POSTERN_CONFIG_SECRETS_SECRET_SERVICE,
-  POSTERN_CONFIG_SECRETS_FILE, /* STATE/secrets.json, mode 0600 */
+  POSTERN_CONFIG_SECRETS_FILE, /* STATE/secrets, mode 0600 */
 } PosternConfigSecrets;
 
 typedef struct
