@@ -51,9 +51,10 @@ test_paths (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
+      g_autofree char *escaped = g_strescape (cases[i].text, NULL);
       g_autofree char *mailbox = NULL;
 
-      g_test_message ("%s", cases[i].text);
+      g_test_message ("%s", escaped);
       g_assert_cmpuint (postern_address_scan_path (cases[i].text, &mailbox), ==, cases[i].length);
       g_assert_cmpstr (mailbox, ==, cases[i].mailbox);
     }

@@ -57,9 +57,10 @@ test_cases (void)
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       g_autoptr (GPtrArray) found = postern_mailbox_list_parse (cases[i].value);
+      g_autofree char *escaped = g_strescape (cases[i].value, NULL);
       g_autofree char *joined = NULL;
 
-      g_test_message ("%s", cases[i].value);
+      g_test_message ("%s", escaped);
       if (found != NULL)
         {
           g_ptr_array_add (found, NULL);
