@@ -15,6 +15,8 @@
 #include "ipc/names.h"
 #include "ipc/secret-fd.h"
 
+#define COUNT_MS 250
+
 struct _PosternAccountObjects
 {
   PosternBridge *bridge;
@@ -29,6 +31,7 @@ typedef struct
   PosternAccount *account;
   PosternBusAccount *skeleton;
   char *path;
+  guint count_id;
 } Shown;
 
 /* A method that is being carried out. */
@@ -142,10 +145,22 @@ tell (Shown *shown)
   g_object_thaw_notify (G_OBJECT (shown->skeleton));
 }
 
+static gboolean
+on_count (gpointer user_data)
+{
+  Shown *shown = user_data;
+
+  shown->count_id = 0;
+  count_waiting (shown);
+  return G_SOURCE_REMOVE;
+}
+
+/* The queue may change a thousand times a second; nobody can read that. */
 static void
 on_queue_changed (Shown *shown)
 {
-  count_waiting (shown);
+  if (shown->count_id == 0)
+    shown->count_id = g_timeout_add (COUNT_MS, on_count, shown);
 }
 
 /* Methods */
@@ -359,6 +374,7 @@ shown_free (gpointer data)
 {
   Shown *shown = data;
 
+  g_clear_handle_id (&shown->count_id, g_source_remove);
   g_signal_handlers_disconnect_by_data (
       postern_store_get_queue (postern_bridge_get_store (shown->objects->bridge)),
       shown);
