@@ -22,8 +22,8 @@ const PLACES = ['', 'session', 'api', 'upload', 'download', 'ws', 'eventsource']
 export class JmapHttp {
   #data;
   #resolve;
-  #uploads = 0;
-  #requests = 0;
+  #uploads = new Turnstile(LIMITS.maxConcurrentUpload);
+  #requests = new Turnstile(LIMITS.maxConcurrentRequests);
 
   /**
    * @param {MailboxData} data
@@ -45,8 +45,8 @@ export class JmapHttp {
     const [place = '', ...rest] = url.pathname.replace(/^\/jmap\/?/, '').split('/');
     const isGet = method === 'GET' || method === 'HEAD';
     if ((place === 'session' || place === '') && isGet) return this.#session(url);
-    if (place === 'api' && method === 'POST') return this.#api(request);
-    if (place === 'upload' && method === 'POST') return this.#upload(request, rest);
+    if (place === 'api' && method === 'POST') return this.#api(request, tokenId);
+    if (place === 'upload' && method === 'POST') return this.#upload(request, tokenId, rest);
     if (place === 'download' && isGet) return this.#download(request, url, rest);
     if (place === 'ws' && method === 'GET') return this.#data.sockets.accept(request, tokenId);
     // There is no event source: 204 tells a client not to ask again (HTML standard, section 9.2.3).
@@ -62,17 +62,19 @@ export class JmapHttp {
     return jsonResponse(sessionObject(url, { accountId, address, sessionState: this.#data.sessionState() }));
   }
 
-  /** @param {Request} request */
-  async #api(request) {
+  /**
+   * @param {Request} request
+   * @param {string} tokenId
+   */
+  async #api(request, tokenId) {
     const type = (request.headers.get('Content-Type') ?? '').split(';')[0]?.trim().toLowerCase();
     if (type !== 'application/json') throw new Problem(415, 'A JMAP request is application/json.');
-    if (this.#requests >= LIMITS.maxConcurrentRequests)
+    if (!this.#requests.enter(tokenId))
       throw limitProblem('maxConcurrentRequests', 'Too many requests at once; wait for some to end.');
-    this.#requests++;
     try {
       return jsonResponse(await this.#run(parseRequest(await readText(request, LIMITS.maxSizeRequest))));
     } finally {
-      this.#requests--;
+      this.#requests.leave(tokenId);
     }
   }
 
@@ -109,14 +111,14 @@ export class JmapHttp {
 
   /**
    * @param {Request} request
+   * @param {string} tokenId
    * @param {string[]} rest the account
    */
-  async #upload(request, [account]) {
+  async #upload(request, tokenId, [account]) {
     this.#checkAccount(account);
     if (Number(request.headers.get('Content-Length') ?? 0) > LIMITS.maxSizeUpload) throw tooLarge();
-    if (this.#uploads >= LIMITS.maxConcurrentUpload)
+    if (!this.#uploads.enter(tokenId))
       throw limitProblem('maxConcurrentUpload', 'Too many uploads at once; wait for some to end.');
-    this.#uploads++;
     try {
       const { id, size } = await this.#keep(request.body);
       const data = this.#data;
@@ -126,7 +128,7 @@ export class JmapHttp {
       if (error instanceof TooLarge) throw tooLarge();
       throw error;
     } finally {
-      this.#uploads--;
+      this.#uploads.leave(tokenId);
     }
   }
 
@@ -197,6 +199,33 @@ export class JmapHttp {
     } catch (error) {
       send(socket, { '@type': 'RequestError', requestId: requestId(), ...problemOf(error).object() });
     }
+  }
+}
+
+/** Lets so many in at once for each token: one program's haste is not another's trouble. */
+class Turnstile {
+  #limit;
+  /** @type {Map<string, number>} */
+  #inside = new Map();
+
+  /** @param {number} limit */
+  constructor(limit) {
+    this.#limit = limit;
+  }
+
+  /** @param {string} key @returns {boolean} false when there is no room; else `leave` has to follow */
+  enter(key) {
+    const inside = this.#inside.get(key) ?? 0;
+    if (inside >= this.#limit) return false;
+    this.#inside.set(key, inside + 1);
+    return true;
+  }
+
+  /** @param {string} key */
+  leave(key) {
+    const inside = (this.#inside.get(key) ?? 1) - 1;
+    if (inside > 0) this.#inside.set(key, inside);
+    else this.#inside.delete(key);
   }
 }
 

@@ -8,6 +8,12 @@ import { Runtime, until } from '../test/runtime.js';
 
 const MIB = 1024 * 1024;
 
+/** A header that grows sevenfold when it is read: more than a row holds. */
+function hostileHeader() {
+  const list = 'é@b,'.repeat(30_000);
+  return ['From', 'To', 'Cc', 'Bcc', 'Sender', 'Reply-To'].map((name) => `${name}: ${list}\r\n`).join('') + '\r\n';
+}
+
 describe('mailbox', () => {
   /** @type {Runtime} */
   let runtime;
@@ -27,6 +33,7 @@ describe('mailbox', () => {
     ['one octet less than a chunk', binaryMessage(MIB - 1)],
     ['exactly a chunk', binaryMessage(MIB)],
     ['one octet more than a chunk', binaryMessage(MIB + 1)],
+    ['address lists of a megabyte', Buffer.from(hostileHeader())],
     ['25 MiB', binaryMessage(25 * MIB)],
   ];
   for (const [name, octets] of bodies)

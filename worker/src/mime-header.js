@@ -402,8 +402,10 @@ function fromBase64(text) {
  * @property {string | null} sentAt
  */
 
-/** Address lists beyond this many characters are not kept: a row ends at 2 MB, and no person wrote them. */
-const MAX_FIELD = 64 * 1024;
+/** Fields beyond this many characters are not kept: no person wrote them. */
+const MAX_FIELD = 128 * 1024;
+/** All that is kept, as JSON in UTF-8: a row ends at 2 MB, and a mail must not be impossible to store. */
+const MAX_HEAD = 1024 * 1024;
 
 /**
  * @param {HeaderField[]} fields
@@ -420,7 +422,8 @@ export function messageHead(fields) {
     const field = lastField(fields, name);
     return field === undefined || field.raw.length > MAX_FIELD ? null : form(field.raw);
   };
-  return {
+  /** @type {MessageHead} */
+  const head = {
     messageId: get('Message-ID', asMessageIds),
     inReplyTo: get('In-Reply-To', asMessageIds),
     references: get('References', asMessageIds),
@@ -433,4 +436,8 @@ export function messageHead(fields) {
     subject: get('Subject', asText),
     sentAt: get('Date', asDate),
   };
+  const isTooLong = () => new TextEncoder().encode(JSON.stringify(head)).byteLength > MAX_HEAD;
+  for (const key of /** @type {const} */ (['bcc', 'cc', 'to', 'replyTo', 'sender', 'references', 'inReplyTo', 'from']))
+    if (isTooLong()) head[key] = null;
+  return head;
 }
