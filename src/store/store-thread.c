@@ -6,14 +6,16 @@
 #include "store/store-thread.h"
 
 #include <errno.h>
-#include <glib-unix.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 /* Jobs go to the thread through one list and come back through another. The thread takes the whole
  * list at once: while it waits for a disk, all who come meanwhile gather, and share the next sync.
- * The way back is one eventfd in the main context that created the thread, written only when the
- * list of answers was empty, so a batch of sixty-four costs the main loop one turn. */
+ *
+ * It is not woken by the first job of a turn of the main loop, or that one would get a sync of its
+ * own and the others the next: it is woken when the loop goes to sleep, by the `prepare` of our
+ * source. The way back is one eventfd, written only when the list of answers was empty, so a batch of
+ * sixty-four costs the main loop one turn. */
 
 typedef struct
 {
@@ -38,7 +40,16 @@ struct _PosternStoreThread
 
   int wakeup_fd;
   GSource *source;
+  GThread *main_thread;
+  gboolean is_to_wake; /* of the main thread: jobs wait that the thread was not told of */
 };
+
+typedef struct
+{
+  GSource source;
+  PosternStoreThread *thread;
+  gpointer tag;
+} AnswerSource;
 
 static void
 job_list_init (JobList *list)
@@ -141,16 +152,48 @@ answer (PosternStoreThread *self)
     }
 }
 
-static gboolean
-on_answered (int fd, GIOCondition condition, gpointer user_data)
+static void
+wake_thread (PosternStoreThread *self)
 {
+  if (!self->is_to_wake)
+    return;
+  self->is_to_wake = FALSE;
+  g_mutex_lock (&self->mutex);
+  g_cond_signal (&self->arrived);
+  g_mutex_unlock (&self->mutex);
+}
+
+static gboolean
+answer_source_prepare (GSource *source, int *timeout_ms)
+{
+  wake_thread (((AnswerSource *) source)->thread);
+  *timeout_ms = -1;
+  return FALSE;
+}
+
+static gboolean
+answer_source_check (GSource *source)
+{
+  return g_source_query_unix_fd (source, ((AnswerSource *) source)->tag) != 0;
+}
+
+static gboolean
+answer_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
+{
+  PosternStoreThread *self = ((AnswerSource *) source)->thread;
   guint64 count;
 
-  while (read (fd, &count, sizeof count) < 0 && errno == EINTR)
+  while (read (self->wakeup_fd, &count, sizeof count) < 0 && errno == EINTR)
     ;
-  answer (user_data);
+  answer (self);
   return G_SOURCE_CONTINUE;
 }
+
+static GSourceFuncs answer_source_funcs = {
+  .prepare = answer_source_prepare,
+  .check = answer_source_check,
+  .dispatch = answer_source_dispatch,
+};
 
 /**
  * postern_store_thread_new:
@@ -160,7 +203,8 @@ on_answered (int fd, GIOCondition condition, gpointer user_data)
  *   that nobody should wait for; its jobs are NULL
  * @owner: passed to both
  *
- * Answers come in the thread-default main context of the caller.
+ * Answers come in the thread-default main context of the caller, which is where jobs come from
+ * too, as a rule: those of one turn of it are taken together.
  */
 PosternStoreThread *
 postern_store_thread_new (const char *name,
@@ -184,8 +228,12 @@ postern_store_thread_new (const char *name,
   self->wakeup_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (self->wakeup_fd < 0)
     g_critical ("No eventfd for the store: %s", g_strerror (errno));
-  self->source = g_unix_fd_source_new (self->wakeup_fd, G_IO_IN);
-  g_source_set_callback (self->source, G_SOURCE_FUNC (on_answered), self, NULL);
+  self->main_thread = g_thread_self ();
+  self->source = g_source_new (&answer_source_funcs, sizeof (AnswerSource));
+  g_source_set_static_name (self->source, "store answers");
+  ((AnswerSource *) self->source)->thread = self;
+  ((AnswerSource *) self->source)->tag =
+      g_source_add_unix_fd (self->source, self->wakeup_fd, G_IO_IN);
   g_source_attach (self->source, context);
   self->thread = g_thread_new (name, run_thread, self);
   return self;
@@ -214,7 +262,9 @@ postern_store_thread_push (PosternStoreThread *self, PosternStoreJob *job)
     }
   was_empty = self->waiting.first == NULL;
   job_list_append (&self->waiting, job);
-  if (was_empty)
+  if (g_thread_self () == self->main_thread)
+    self->is_to_wake |= was_empty;
+  else if (was_empty)
     g_cond_signal (&self->arrived);
   g_mutex_unlock (&self->mutex);
 }
