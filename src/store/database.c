@@ -255,7 +255,7 @@ postern_database_open (const char *path,
                 "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;"
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                 "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 16777216;"
-                "PRAGMA cache_size = -512; PRAGMA temp_store = MEMORY;"
+                "PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY;"
                 "PRAGMA foreign_keys = OFF",
                 error))
     return NULL;

@@ -314,9 +314,9 @@ fits_behind (PosternMaildropView *self)
 
   if (self->listing == NULL || self->rebuild)
     return FALSE;
+  g_ptr_array_sort (self->appended, compare_messages);
   if (self->appended->len == 0 || self->last_email_id == NULL)
     return TRUE;
-  g_ptr_array_sort (self->appended, compare_messages);
   first = g_ptr_array_index (self->appended, 0);
   return compare_keys (first->received_at_us,
                        first->email_id,

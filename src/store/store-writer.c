@@ -50,11 +50,12 @@ close_after_error (PosternStoreWriter *self, const GError *error)
     return;
   g_warning ("%s; it is closed now, and nothing is accepted until it is opened again",
              error->message);
-  self->closed_by = g_error_new (POSTERN_ERROR,
-                                 POSTERN_ERROR_STORAGE,
-                                 "The message store was closed after an error: %s. Check the disk "
-                                 "and start Postern again",
-                                 error->message);
+  self->closed_by =
+      g_error_new (POSTERN_ERROR,
+                   POSTERN_ERROR_STORAGE,
+                   "The message store was closed after an error: %s. Nothing is accepted "
+                   "until it was opened again: check the disk",
+                   error->message);
   g_clear_pointer (&self->database, postern_database_abandon);
   g_atomic_int_set (&self->is_open, FALSE);
 }
