@@ -501,7 +501,8 @@ like_pattern (const char *text)
 }
 
 #define FILTER                                                                                     \
-  " FROM entries WHERE (?1 < 0 OR status = ?1) AND (?2 IS NULL OR account = ?2) AND"               \
+  " FROM entries WHERE (status = ?1 OR (?1 < 0 AND status <> 3)) AND (?2 IS NULL OR account = "    \
+  "?2) AND"                                                                                        \
   " (?3 IS NULL OR sender LIKE ?3 ESCAPE '\\' OR subject LIKE ?3 ESCAPE '\\' OR"                   \
   " error_text LIKE ?3 ESCAPE '\\' OR EXISTS (SELECT 1 FROM recipients WHERE entry = entries.row"  \
   " AND (address LIKE ?3 ESCAPE '\\' OR recipients.reason LIKE ?3 ESCAPE '\\')))"

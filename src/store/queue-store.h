@@ -104,7 +104,7 @@ GInputStream *postern_queue_store_open_body_finish (PosternQueueStore *self,
 /* Looking */
 typedef struct
 {
-  int status;             /* PosternQueueStatus, -1 for any */
+  int status;             /* PosternQueueStatus, -1 for all but discarded */
   const char *account_id; /* (nullable) */
   const char *text;       /* (nullable) part of an address, the subject or the reason; case of ASCII
                              letters does not matter */
