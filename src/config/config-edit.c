@@ -6,6 +6,7 @@
 #include "config/config-edit.h"
 
 #include "base/error.h"
+#include "config/config-checks.h"
 #include "config/config-parser.h"
 
 #include <json-glib/json-glib.h>

@@ -2,6 +2,7 @@
 #include "config/config-parser.h"
 
 #include "base/error.h"
+#include "config/config-checks.h"
 
 #include <string.h>
 

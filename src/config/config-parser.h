@@ -12,6 +12,5 @@ PosternConfig *postern_config_parse (const char *text,
                                      const char *name,
                                      GPtrArray *remarks,
                                      GError **error);
-gboolean postern_config_check_account (const PosternConfigAccount *account, GError **error);
 
 G_END_DECLS
