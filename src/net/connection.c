@@ -7,9 +7,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 /* One descriptor, TLS on it or not, and the octets on their way through it.
  *
@@ -21,8 +18,8 @@
  * A connection gets a bounded share of a turn: what is left over comes back behind all others. */
 
 #define SCRATCH_OCTETS (32 * 1024)
-#define READ_A_TURN    (256 * 1024) /* octets */
-#define WRITE_A_TURN   (512 * 1024) /* octets */
+#define READ_A_TURN    (64 * 1024)  /* octets */
+#define WRITE_A_TURN   (256 * 1024) /* octets */
 #define FLUSH_US       (30 * G_USEC_PER_SEC)
 #define LINGER_US      (2 * G_USEC_PER_SEC)
 #define LINGER_OCTETS  (256 * 1024) /* of what nobody asked for, before we hang up anyway */
@@ -42,7 +39,7 @@ struct _PosternConnection
   PosternConnectionPool *pool;
   PosternConnectionHandler on_ready;
   gpointer owner;
-  PosternWatch watch;
+  PosternSocket socket;
   PosternTimer timer; /* of the handshake, then of the good-bye */
   GList link;         /* in the pool's queue of those that end */
 
@@ -60,11 +57,7 @@ struct _PosternConnection
   gsize write_left;
   gsize lingered_octets;
   State state;
-  gboolean can_read; /* until EAGAIN */
-  gboolean can_write;
-  gboolean has_ended; /* the peer sends nothing more */
   gboolean is_lost;
-  gboolean is_full;      /* not all could be written */
   gboolean has_progress; /* octets were written since somebody asked */
 };
 
@@ -93,60 +86,11 @@ postern_connection_pool_clear (PosternConnectionPool *self)
   g_clear_pointer (&self->scratch, g_free);
 }
 
-/* The transport: the descriptor, and what is known about it. */
-
-static gssize
-receive (gpointer owner, void *data, gsize length)
-{
-  PosternConnection *self = owner;
-  gssize got;
-
-  if (!self->can_read)
-    {
-      errno = EAGAIN;
-      return -1;
-    }
-  do
-    got = recv (self->watch.fd, data, length, 0);
-  while (got < 0 && errno == EINTR);
-
-  if (got < 0 && errno == EAGAIN)
-    self->can_read = FALSE;
-  /* Less than there was room for: the rest is not there yet, and will be an edge of its own. But
-   * a FIN that came along already was its edge, so then read() is asked again for the zero. */
-  else if (got > 0 && (gsize) got < length && !self->has_ended)
-    self->can_read = FALSE;
-  return got;
-}
-
-static gssize
-transmit (gpointer owner, const struct iovec *pieces, int n_pieces)
-{
-  PosternConnection *self = owner;
-  struct msghdr message = { .msg_iov = (struct iovec *) pieces, .msg_iovlen = (gsize) n_pieces };
-  gssize sent;
-
-  if (!self->can_write)
-    {
-      errno = EAGAIN;
-      return -1;
-    }
-  do
-    sent = sendmsg (self->watch.fd, &message, MSG_NOSIGNAL);
-  while (sent < 0 && errno == EINTR);
-
-  if (sent < 0 && errno == EAGAIN)
-    self->can_write = FALSE;
-  return sent;
-}
-
-static const PosternTransport transport = { receive, transmit };
-
 static gssize
 read_some (PosternConnection *self, void *data, gsize length)
 {
   return self->tls != NULL ? postern_tls_channel_read (self->tls, data, length)
-                           : receive (self, data, length);
+                           : postern_socket_receive (&self->socket, data, length);
 }
 
 static gssize
@@ -155,7 +99,7 @@ write_some (PosternConnection *self, const void *data, gsize length)
   struct iovec piece = { .iov_base = (void *) data, .iov_len = length };
 
   return self->tls != NULL ? postern_tls_channel_write (self->tls, data, length)
-                           : transmit (self, &piece, 1);
+                           : postern_socket_send (&self->socket, &piece, 1);
 }
 
 static void
@@ -183,7 +127,7 @@ postern_connection_fill (PosternConnection *self)
     return POSTERN_FILL_NONE;
   if (self->read_left == 0)
     {
-      postern_epoll_source_tell_again (self->pool->epoll, &self->watch);
+      postern_epoll_source_tell_again (self->pool->epoll, &self->socket.watch);
       return POSTERN_FILL_NONE;
     }
 
@@ -274,7 +218,7 @@ postern_connection_wipe_input (PosternConnection *self)
 void
 postern_connection_tell_again (PosternConnection *self)
 {
-  postern_epoll_source_tell_again (self->pool->epoll, &self->watch);
+  postern_epoll_source_tell_again (self->pool->epoll, &self->socket.watch);
 }
 
 /* Output */
@@ -309,7 +253,7 @@ postern_connection_flush (PosternConnection *self)
         return FALSE;
       if (self->write_left == 0)
         {
-          postern_epoll_source_tell_again (self->pool->epoll, &self->watch);
+          postern_epoll_source_tell_again (self->pool->epoll, &self->socket.watch);
           return FALSE;
         }
       sent = write_some (self, postern_buffer_peek (&self->output), left);
@@ -371,7 +315,7 @@ postern_connection_start_tls (PosternConnection *self,
   postern_epoll_source_start_timer (self->pool->epoll,
                                     &self->timer,
                                     (gint64) timeout_ms * G_TIME_SPAN_MILLISECOND);
-  postern_epoll_source_tell_again (self->pool->epoll, &self->watch);
+  postern_epoll_source_tell_again (self->pool->epoll, &self->socket.watch);
 }
 
 static void
@@ -381,7 +325,8 @@ begin_handshake (PosternConnection *self)
 
   if (!postern_connection_flush (self))
     return;
-  self->tls = postern_tls_channel_new (credentials, self->alpn, &transport, self);
+  self->tls =
+      postern_tls_channel_new (credentials, self->alpn, &postern_socket_transport, &self->socket);
   if (self->tls == NULL)
     lose (self);
   else
@@ -450,7 +395,8 @@ linger (PosternConnection *self)
 {
   while (self->lingered_octets < LINGER_OCTETS)
     {
-      gssize got = receive (self, self->pool->scratch, self->pool->scratch_octets);
+      gssize got =
+          postern_socket_receive (&self->socket, self->pool->scratch, self->pool->scratch_octets);
 
       if (got < 0 && errno == EAGAIN)
         return;
@@ -459,6 +405,14 @@ linger (PosternConnection *self)
       self->lingered_octets += (gsize) got;
     }
   lose (self);
+}
+
+/* All that was to be said has been: whoever waits for that need not wait for the peer. */
+static void
+owe_nothing (PosternConnection *self)
+{
+  if (--self->pool->n_owing == 0 && self->pool->on_quiet != NULL)
+    self->pool->on_quiet (self->pool->owner);
 }
 
 static void
@@ -476,8 +430,9 @@ advance_to_end (PosternConnection *self)
       g_clear_pointer (&self->tls, postern_tls_channel_free);
       self->state = LINGERING;
       postern_epoll_source_start_timer (self->pool->epoll, &self->timer, LINGER_US);
-      /* A descriptor whose input is empty can be closed without harm at once. */
-      if (!self->can_read || shutdown (self->watch.fd, SHUT_WR) < 0)
+      owe_nothing (self);
+      /* When the peer has ended already, nothing can come that would do harm. */
+      if (!postern_socket_end (&self->socket) || self->socket.has_ended)
         lose (self);
     }
   if (self->state == LINGERING && !self->is_lost)
@@ -501,15 +456,11 @@ postern_connection_end (PosternConnection *self)
   self->lent_octets = 0;
   postern_buffer_clear (&self->input);
   g_queue_push_tail_link (&self->pool->ending, &self->link);
+  self->pool->n_owing++;
   if (postern_connection_is_shaking_hands (self))
-    {
-      lose (self);
-    }
-  else
-    {
-      self->state = FLUSHING;
-      postern_epoll_source_start_timer (self->pool->epoll, &self->timer, FLUSH_US);
-    }
+    lose (self);
+  self->state = FLUSHING;
+  postern_epoll_source_start_timer (self->pool->epoll, &self->timer, FLUSH_US);
   advance_to_end (self);
 }
 
@@ -537,14 +488,8 @@ on_watch_ready (PosternWatch *watch, guint32 events, gpointer owner)
 {
   PosternConnection *self = owner;
 
-  if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-    self->can_read = TRUE;
-  if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
-    self->can_write = TRUE;
-  if (events & EPOLLRDHUP)
-    self->has_ended = TRUE;
-  /* Both directions are down, or the peer sent a reset: there is nobody left to answer. */
-  if (events & (EPOLLERR | EPOLLHUP))
+  postern_socket_note_events (&self->socket, events);
+  if (self->socket.is_dead)
     lose (self);
   self->read_left = READ_A_TURN;
   self->write_left = WRITE_A_TURN;
@@ -580,21 +525,18 @@ postern_connection_new (PosternConnectionPool *pool,
 {
   PosternConnection *self = g_new0 (PosternConnection, 1);
 
+  if (!postern_socket_open (&self->socket, pool->epoll, fd, on_watch_ready, self))
+    {
+      g_free (self);
+      return NULL;
+    }
   self->pool = pool;
   self->on_ready = on_ready;
   self->owner = owner;
   self->link.data = self;
-  self->watch = (PosternWatch){ .fd = fd, .on_ready = on_watch_ready, .owner = self };
   self->timer = (PosternTimer){ .on_due = on_timer_due, .owner = self };
-  self->can_write = TRUE;
   self->read_left = READ_A_TURN;
   self->write_left = WRITE_A_TURN;
-  if (!postern_epoll_source_add (pool->epoll, &self->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP))
-    {
-      close (fd);
-      g_free (self);
-      return NULL;
-    }
   return self;
 }
 
@@ -607,21 +549,16 @@ void
 postern_connection_free (PosternConnection *self)
 {
   PosternConnectionPool *pool = self->pool;
-  gboolean is_last = FALSE;
 
-  if (self->link.prev != NULL || self->link.next != NULL || pool->ending.head == &self->link)
-    {
-      g_queue_unlink (&pool->ending, &self->link);
-      is_last = pool->ending.length == 0;
-    }
-  postern_epoll_source_stop_timer (self->pool->epoll, &self->timer);
-  postern_epoll_source_remove (self->pool->epoll, &self->watch);
-  close (self->watch.fd);
+  if (self->state >= FLUSHING)
+    g_queue_unlink (&pool->ending, &self->link);
+  if (self->state == FLUSHING || self->state == ENDING)
+    owe_nothing (self);
+  postern_epoll_source_stop_timer (pool->epoll, &self->timer);
+  postern_socket_close (&self->socket, pool->epoll);
   g_clear_pointer (&self->tls, postern_tls_channel_free);
   g_clear_pointer (&self->credentials, postern_tls_credentials_unref);
   postern_buffer_clear (&self->input);
   postern_buffer_clear (&self->output);
   g_free (self);
-  if (is_last && pool->on_quiet != NULL)
-    pool->on_quiet (pool->owner);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
-#include "net/epoll-source.h"
-#include "net/tls-channel.h"
+#include "net/socket.h"
 
 #include "base/buffer.h"
 
@@ -24,7 +23,8 @@ typedef struct
   guint8 *scratch; /* where all of them read to, one after the other */
   gsize scratch_octets;
   GQueue ending; /* (element-type PosternConnection): saying good-bye on their own */
-  void (*on_quiet) (gpointer owner); /* (nullable): none of them is left */
+  guint n_owing; /* of those, such as have not said it all yet */
+  void (*on_quiet) (gpointer owner); /* (nullable): none of them owes anything any more */
   gpointer owner;
   guint64 n_distrusted; /* peers that hung up since they do not trust our certificate */
   guint64 n_failed;     /* handshakes that failed for any reason, or took too long */

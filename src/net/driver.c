@@ -139,6 +139,13 @@ postern_driver_shut_down (PosternDriver *self)
 
 /* Time */
 
+static gint64
+get_patience_us (const PosternDriver *self)
+{
+  return (gint64) self->class->patience * self->server->limits.command_timeout_ms *
+         G_TIME_SPAN_MILLISECOND;
+}
+
 /**
  * postern_driver_restart_timer:
  *
@@ -148,7 +155,7 @@ postern_driver_shut_down (PosternDriver *self)
 void
 postern_driver_restart_timer (PosternDriver *self)
 {
-  gint64 wait_us = (gint64) self->server->limits.command_timeout_ms * G_TIME_SPAN_MILLISECOND;
+  gint64 wait_us = get_patience_us (self);
 
   if (self->user == NULL)
     wait_us = MIN (wait_us, MAX (1, self->login_due_us - postern_clock_monotonic_us ()));

@@ -23,6 +23,7 @@ typedef struct
   const char *alpn; /* (nullable) */
   const char *busy; /* what is said when there are too many connections */
   gsize size;       /* octets, of the whole driver */
+  guint patience;   /* how many times the time for a command the client may be silent */
 
   void (*begin) (PosternDriver *self, const PosternLoginPolicy *policy);
   /* Carries out the session's next action, or goes on with a body. FALSE: there is nothing that

@@ -209,7 +209,7 @@ close_listeners (PosternMailServer *self)
 static gboolean
 is_quiet (PosternMailServer *self)
 {
-  return self->drivers.length == 0 && self->pool.ending.length == 0;
+  return self->drivers.length == 0 && self->pool.n_owing == 0;
 }
 
 /* Not at once: whoever told us is still in the middle of it. */

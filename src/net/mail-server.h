@@ -16,12 +16,12 @@ G_BEGIN_DECLS
  */
 typedef struct
 {
-  guint max_connections;      /* 6,000: of all listeners together */
-  guint max_strangers_local;  /* 5,000: not logged in, from one address, at a LOCAL listener */
-  guint max_strangers_other;  /* 100: the same at all others */
-  guint handshake_timeout_ms; /* 10,000 */
-  guint login_timeout_ms;     /* 60,000: from the connection to the login */
-  guint command_timeout_ms;   /* 300,000: RFC 5321 section 4.5.3.2.7; RFC 1939 section 3 asks 600 */
+  guint max_connections;        /* 6,000: of all listeners together */
+  guint max_strangers_local;    /* 5,000: not logged in, from one address, at a LOCAL listener */
+  guint max_strangers_other;    /* 100: the same at all others */
+  guint handshake_timeout_ms;   /* 10,000 */
+  guint login_timeout_ms;       /* 60,000: from the connection to the login */
+  guint command_timeout_ms;     /* 300,000: of silence in SMTP; POP3 waits twice that */
   guint64 max_receiving_octets; /* 32 MiB: of messages on their way to the store, all together */
 } PosternServerLimits;
 

@@ -440,6 +440,7 @@ const PosternDriverClass postern_pop3_driver_class = {
   .alpn = "pop3",
   .busy = "-ERR [SYS/TEMP] Too many connections, try again later\r\n",
   .size = sizeof (Pop3Driver),
+  .patience = 2, /* RFC 1939 section 3: at least ten minutes */
   .begin = begin,
   .act = act,
   .wants_input = wants_input,

@@ -397,6 +397,7 @@ const PosternDriverClass postern_smtp_driver_class = {
   .alpn = "smtp",
   .busy = "421 4.3.2 Too many connections, try again later\r\n",
   .size = sizeof (SmtpDriver),
+  .patience = 1, /* RFC 5321 section 4.5.3.2.7: at least five minutes */
   .begin = begin,
   .act = act,
   .wants_input = wants_input,
