@@ -83,6 +83,9 @@ test_normalise (void)
     { "\"\"@example.test", "\"\"@example.test" },
     { "j\xc3\xb6rg@M\xc3\xbcller.example", "j\xc3\xb6rg@xn--mller-kva.example" },
     { "a@[IPv6:2001:DB8::1]", "a@[ipv6:2001:db8::1]" },
+    { "a@evil\xef\xbc\xa0"
+      "example.test",
+      NULL }, /* a full-width "@" */
     { "nonsense", NULL },
     { "a@b c", NULL },
   };
@@ -109,11 +112,9 @@ test_same_recipient (void)
 static void
 test_owned (void)
 {
-  const char *const owned[] = { "Alice@Example.test",
-                                "sales@m\xc3\xbcller.example",
-                                "*@own.example",
-                                "\"odd one\"@example.test",
-                                NULL };
+  const char *const owned[] = { "Alice@Example.test", "sales@m\xc3\xbcller.example",
+                                "*@own.example",      "\"odd one\"@example.test",
+                                "\"\"@odd.example",   NULL };
   const char *const all[] = { "*", NULL };
   const char *const none[] = { "*@", "@example.test", "", "alice", NULL };
   static const struct
@@ -135,6 +136,11 @@ test_owned (void)
     { "alic@example.test", FALSE },
     { "alice2@example.test", FALSE },
     { "+alice@example.test", FALSE },
+    { "\"\"@odd.example", TRUE },
+    { "+x@odd.example", FALSE },
+    { "alice@evil\xef\xbc\xa0"
+      "example.test",
+      FALSE },
     { "alice@example.test.evil.test", FALSE },
     { "alice@sub.example.test", FALSE },
     { "x@sub.own.example", FALSE },

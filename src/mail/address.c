@@ -216,7 +216,8 @@ normalise_domain (const char *domain)
  *
  * Returns: (transfer full) (nullable): the form to compare and to keep: domain in lower case and as
  *   A-label (RFC 5890), needless quotes off the local part, whose case stays since it belongs to
- *   the domain (RFC 5321 section 2.4). NULL when @address is no address.
+ *   the domain (RFC 5321 section 2.4). NULL when @address is no address,
+ *   or its normal form would be none.
  */
 char *
 postern_address_normalise (const char *address)
@@ -224,12 +225,15 @@ postern_address_normalise (const char *address)
   gsize local_length = scan_local (address);
   g_autofree char *local = NULL;
   g_autofree char *domain = NULL;
+  g_autofree char *normal = NULL;
 
   if (!postern_address_is_valid (address))
     return NULL;
   local = unquote_local (address, local_length);
   domain = normalise_domain (address + local_length + 1);
-  return postern_address_join (local, domain);
+  normal = postern_address_join (local, domain);
+  /* An A-label is longer than what it stands for, and full-width signs become plain ones. */
+  return postern_address_is_valid (normal) ? g_steal_pointer (&normal) : NULL;
 }
 
 /**

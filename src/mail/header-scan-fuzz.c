@@ -53,8 +53,8 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
       g_autofree char *normal = postern_address_normalise (address);
       g_autofree char *again = NULL;
 
-      g_assert (normal != NULL);
-      again = postern_address_normalise (normal);
+      /* A normal form is its own normal form. */
+      again = normal != NULL ? postern_address_normalise (normal) : NULL;
       g_assert (g_strcmp0 (normal, again) == 0);
     }
   id = postern_header_scan_dup_message_id (whole);

@@ -346,6 +346,29 @@ test_refused_body (void)
   g_assert_true (postern_smtp_session_wants_input (session));
 }
 
+static void
+test_hello_in_clear (void)
+{
+  const PosternSmtpOptions options = { .login = { .tls_available = TRUE },
+                                       .host_name = "host.test" };
+  g_autoptr (PosternSmtpSession) session = postern_smtp_session_new (&options);
+  PosternSmtpAction action;
+
+  g_assert_cmpstr (postern_smtp_session_get_hello (session), ==, "");
+  g_free (drain (session, &action));
+  feed (session, "EHLO me\r\nSTARTTLS\r\n");
+  g_free (drain (session, &action));
+  g_assert_cmpint (action.kind, ==, POSTERN_SMTP_START_TLS);
+  g_assert_cmpstr (postern_smtp_session_get_hello (session), ==, "me");
+  g_assert_true (postern_smtp_session_is_esmtp (session));
+  g_assert_false (postern_smtp_session_is_secure (session));
+
+  postern_smtp_session_tls_started (session);
+  g_assert_cmpstr (postern_smtp_session_get_hello (session), ==, "");
+  g_assert_false (postern_smtp_session_is_esmtp (session));
+  g_assert_true (postern_smtp_session_is_secure (session));
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -354,6 +377,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/proto/smtp-session/a-commit-under-way-is-always-answered",
                    test_expire_while_committing);
   g_test_add_func ("/proto/smtp-session/old-answers-are-ignored", test_old_answers);
+  g_test_add_func ("/proto/smtp-session/a-hello-in-clear-is-forgotten", test_hello_in_clear);
   g_test_add_func ("/proto/smtp-session/a-refused-body-is-discarded", test_refused_body);
   return g_test_run ();
 }
