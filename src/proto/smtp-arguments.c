@@ -9,8 +9,17 @@
 
 #include <string.h>
 
-#define MAX_ENVID 100 /* octets, RFC 3461 section 4.4 */
-#define MAX_ORCPT 500 /* octets, RFC 3461 section 4.2 */
+#define MAX_LINE 512 /* RFC 5321 section 4.5.3.1.4 */
+/* What extensions add to MAIL: RFC 1870 section 3 (SIZE) 26, RFC 6152 section 2 (BODY) 17, RFC 6531
+ * section 3.1 (SMTPUTF8) 10, RFC 4954 section 3 (AUTH) 500, and what RET and ENVID of RFC 3461
+ * sections 4.3 and 4.4 can fill: " RET=FULL" 9, " ENVID=" with 100 octets 107. */
+#define MAX_MAIL_LINE (MAX_LINE + 26 + 17 + 10 + 500 + 9 + 107)
+/* To RCPT: RFC 6531 section 3.1 10, " NOTIFY=SUCCESS,FAILURE,DELAY" 29, " ORCPT=" with 500 507. */
+#define MAX_RCPT_LINE (MAX_LINE + 10 + 29 + 507)
+#define MAX_AUTH_LINE 12288 /* RFC 4954 section 4 */
+#define MAX_NAME      255   /* octets, RFC 5321 section 4.5.3.1.2 */
+#define MAX_ENVID     100   /* octets, RFC 3461 section 4.4 */
+#define MAX_ORCPT     500   /* octets, RFC 3461 section 4.2 */
 
 typedef struct
 {
@@ -364,4 +373,56 @@ postern_smtp_parse_bdat (const char *arguments, guint64 *octets, gboolean *last)
   rest += strspn (rest, " ");
   *last = g_ascii_strcasecmp (rest, "LAST") == 0;
   return *last || *rest == '\0';
+}
+
+/**
+ * postern_smtp_is_hello:
+ * @name: what follows "EHLO " or "HELO "
+ *
+ * Returns: whether it will do. A name or an address literal is due; clients send what their machine
+ *   is called, so anything that is one word is taken. Nothing is decided by it.
+ */
+gboolean
+postern_smtp_is_hello (const char *name)
+{
+  gsize length = strlen (name);
+
+  for (gsize i = 0; i < length; i++)
+    if ((guchar) name[i] <= ' ' || name[i] == 0x7f)
+      return FALSE;
+  return length > 0 && length <= MAX_NAME && g_utf8_validate (name, -1, NULL);
+}
+
+static gboolean
+begins_with (const char *start, gsize length, const char *verb)
+{
+  gsize octets = strlen (verb);
+
+  return length >= octets && g_ascii_strncasecmp (start, verb, octets) == 0;
+}
+
+/**
+ * postern_smtp_get_line_limit:
+ * @start: how the line begins
+ * @length: octets of it that are known
+ * @may_log_in: whether AUTH would be taken
+ * @in_auth: whether the line is a response to a challenge
+ *
+ * Returns: how many octets the line may have, its end included. The long ones are only for those
+ *   who can use them.
+ */
+gsize
+postern_smtp_get_line_limit (const char *start,
+                             gsize length,
+                             gboolean logged_in,
+                             gboolean may_log_in,
+                             gboolean in_auth)
+{
+  if (logged_in && begins_with (start, length, "MAIL "))
+    return MAX_MAIL_LINE;
+  if (logged_in && begins_with (start, length, "RCPT "))
+    return MAX_RCPT_LINE;
+  if (!logged_in && may_log_in && (in_auth || begins_with (start, length, "AUTH ")))
+    return MAX_AUTH_LINE;
+  return MAX_LINE;
 }

@@ -6,7 +6,8 @@
 
 G_BEGIN_DECLS
 
-/* What stands behind MAIL, RCPT and BDAT, without regard to the state of a session. */
+/* The shape of commands: what stands behind their verbs, and how long they may be. Whether their time
+ * has come is the session's to say. */
 
 PosternEnvelope *postern_smtp_parse_mail (const char *arguments,
                                           guint64 max_size_octets,
@@ -16,5 +17,12 @@ gboolean postern_smtp_parse_rcpt (const char *arguments,
                                   PosternRecipient *recipient,
                                   PosternSmtpReply **refusal);
 gboolean postern_smtp_parse_bdat (const char *arguments, guint64 *octets, gboolean *last);
+
+gboolean postern_smtp_is_hello (const char *name);
+gsize postern_smtp_get_line_limit (const char *start,
+                                   gsize length,
+                                   gboolean logged_in,
+                                   gboolean may_log_in,
+                                   gboolean in_auth);
 
 G_END_DECLS

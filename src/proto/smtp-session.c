@@ -21,19 +21,11 @@
  * A message is begun at the driver by ASK_BEGIN, and from then on ends in exactly one of ASK_COMMIT
  * and DISCARD. Its recipients are those of RCPT; the session never sees its octets. */
 
-#define MAX_LINE 512 /* RFC 5321 section 4.5.3.1.4 */
-/* What extensions add to MAIL: RFC 1870 section 3 (SIZE) 26, RFC 6152 section 2 (BODY) 17, RFC 6531
- * section 3.1 (SMTPUTF8) 10, RFC 4954 section 3 (AUTH) 500, and what RET and ENVID of RFC 3461
- * sections 4.3 and 4.4 can fill: " RET=FULL" 9, " ENVID=" with 100 octets 107. */
-#define MAX_MAIL_LINE (MAX_LINE + 26 + 17 + 10 + 500 + 9 + 107)
-/* To RCPT: RFC 6531 section 3.1 10, " NOTIFY=SUCCESS,FAILURE,DELAY" 29, " ORCPT=" with 500 507. */
-#define MAX_RCPT_LINE  (MAX_LINE + 10 + 29 + 507)
-#define MAX_AUTH_LINE  12288 /* RFC 4954 section 4 */
-#define MAX_RECIPIENTS 1000  /* our own; section 4.5.3.1.8 wants 100 at least */
-#define MAX_BAD        10    /* our own: senseless commands in a session */
-#define MAX_WRONG      3     /* our own: wrong passwords in a session */
+#define MAX_RECIPIENTS 1000 /* our own; section 4.5.3.1.8 wants 100 at least */
+#define MAX_BAD        10   /* our own: senseless commands in a session */
+#define MAX_WRONG      3    /* our own: wrong passwords in a session */
 
-/* What the client hears: a line, in which what others said is made harmless; or lines of our own. */
+/* What the client hears: a line, in which what others said is made harmless. */
 #define say(self, ...) postern_session_output_put_line (&(self)->out, __VA_ARGS__)
 
 typedef enum
@@ -234,15 +226,7 @@ check_none (const PosternSmtpSession *self, Command *command)
 static PosternSmtpReply *
 check_hello (const PosternSmtpSession *self, Command *command)
 {
-  /* A name or an address literal is due. Clients send what their machine is called, so anything
-   * that is one word will do; nothing is decided by it. */
-  gsize length = strlen (command->arguments);
-  gboolean good = length > 0 && length <= 255; /* RFC 5321 section 4.5.3.1.2 */
-
-  for (gsize i = 0; i < length; i++)
-    if ((guchar) command->arguments[i] <= ' ' || command->arguments[i] == 0x7f)
-      good = FALSE;
-  if (good && g_utf8_validate (command->arguments, -1, NULL))
+  if (postern_smtp_is_hello (command->arguments))
     return NULL;
   return postern_smtp_reply_new (501, "5.5.4", "Your name is missing, or is none");
 }
@@ -726,6 +710,14 @@ do_quit (PosternSmtpSession *self, Command *command)
   end (self);
 }
 
+static void
+close_because (PosternSmtpSession *self, const char *enhanced, const char *reason)
+{
+  if (self->pending != TLS) /* nobody reads clear text amid a handshake */
+    say (self, "421 %s %s %s", enhanced, self->host_name, reason);
+  end (self);
+}
+
 /**
  * postern_smtp_session_expire:
  *
@@ -736,11 +728,8 @@ void
 postern_smtp_session_expire (PosternSmtpSession *self)
 {
   postern_session_output_take_back (&self->out);
-  if (self->state == ENDED || self->pending == COMMIT)
-    return;
-  if (self->pending != TLS) /* nobody reads clear text amid a handshake */
-    say (self, "421 4.4.2 %s has waited long enough, closing", self->host_name);
-  end (self);
+  if (self->state != ENDED && self->pending != COMMIT)
+    close_because (self, "4.4.2", "has waited long enough, closing");
 }
 
 /**
@@ -752,16 +741,10 @@ void
 postern_smtp_session_shut_down (PosternSmtpSession *self)
 {
   postern_session_output_take_back (&self->out);
-  if (self->state == ENDED)
-    return;
   if (self->pending == COMMIT)
-    {
-      self->closing = TRUE;
-      return;
-    }
-  if (self->pending != TLS)
-    say (self, "421 4.3.2 %s is stopping, try again later", self->host_name);
-  end (self);
+    self->closing = TRUE;
+  else if (self->state != ENDED)
+    close_because (self, "4.3.2", "is stopping, try again later");
 }
 
 /* Lines */
@@ -850,26 +833,16 @@ handle_line (PosternSmtpSession *self, char *text)
     handle_command (self, text);
 }
 
-static gboolean
-begins_with (const char *start, gsize length, const char *verb)
-{
-  gsize octets = strlen (verb);
-
-  return length >= octets && g_ascii_strncasecmp (start, verb, octets) == 0;
-}
-
 static gsize
 line_limit (const char *start, gsize length, gconstpointer data)
 {
   const PosternSmtpSession *self = data;
 
-  if (self->logged_in)
-    return begins_with (start, length, "MAIL ")   ? MAX_MAIL_LINE
-           : begins_with (start, length, "RCPT ") ? MAX_RCPT_LINE
-                                                  : MAX_LINE;
-  if (may_log_in (self) && (self->sasl != NULL || begins_with (start, length, "AUTH ")))
-    return MAX_AUTH_LINE;
-  return MAX_LINE;
+  return postern_smtp_get_line_limit (start,
+                                      length,
+                                      self->logged_in,
+                                      may_log_in (self),
+                                      self->sasl != NULL);
 }
 
 static void
