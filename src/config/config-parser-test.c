@@ -124,7 +124,7 @@ test_faults (void)
       PosternConfig *config =
           postern_config_parse (faults[i].text, strlen (faults[i].text), "f", NULL, &error);
 
-      g_test_message ("%s", faults[i].text);
+      g_test_message ("fault %u", (guint) i);
       g_assert_null (config);
       g_assert_error (error, POSTERN_ERROR, POSTERN_ERROR_INVALID);
       g_assert_cmpstr (error->message, ==, faults[i].complaint);

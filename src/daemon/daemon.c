@@ -71,7 +71,7 @@ open_secrets (PosternConfigFile *config, const char *state_dir)
 
   if (postern_config_file_get (config)->secrets == POSTERN_CONFIG_SECRETS_SECRET_SERVICE)
     return postern_keyring_store_new ();
-  path = g_build_filename (state_dir, "secrets.json", NULL);
+  path = g_build_filename (state_dir, "secrets", NULL);
   return postern_file_store_new (path);
 }
 
