@@ -174,7 +174,7 @@ class Swaks(ClientCase):
 @needs("neomutt")
 class Neomutt(ClientCase):
     def rc(self, lines):
-        return self.write("neomuttrc", f'set certificate_file="{self.ca}"\nset ssl_verify_host=yes\nset ssl_usesystemcerts=no\n'
+        return self.write("neomuttrc", f'set certificate_file="{self.ca}"\nset ssl_verify_host=yes\n'
                           f'set from="{self.account["address"]}"\nset use_from=yes\nset use_envelope_from=yes\n'
                           'set hostname="example.test"\nunset record\nset send_charset="us-ascii:utf-8"\n' + lines)
 
@@ -203,6 +203,7 @@ class Neomutt(ClientCase):
                          'set wait_key=no\nset header_cache=""\n')
             command = (f"neomutt -F {rc} -f {scheme}://{user}@localhost:{self.pop3_port(mode)}/ "
                        f"-e 'push \"<copy-message>{got}<enter><exit>\"'")
+            os.makedirs(self.home + "/Mail", exist_ok=True)  # or it asks whether to make one
             self.ok(["timeout", "30", "script", "-qec", command, "/dev/null"], good=(0, 1))
             return self.read_all(got)
         self.each_mode_fetches(fetch)

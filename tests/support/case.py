@@ -49,6 +49,17 @@ class SandboxCase(unittest.TestCase):
             cls._shared[key] = (folder, sandbox)
         cls.folder, cls.sandbox = cls._shared[key]
 
+    def run(self, result=None):
+        """A daemon that died in one test is that test's fault, and must not become the next one's."""
+        super().run(result)
+        sandbox = getattr(self, "sandbox", None)
+        if sandbox is not None and sandbox.daemon is not None and sandbox.daemon.returncode is None:
+            status = sandbox.daemon.poll()
+            if status is not None:
+                died = AssertionError(f"posternd died with status {status}:\n{sandbox.group.tail('posternd')}")
+                (result.addError if result else print)(self, (AssertionError, died, None))
+                sandbox.start_daemon()
+
     def fresh(self, name=None):
         """An account that no other test uses."""
         return self.sandbox.add_account(name)
