@@ -58,6 +58,7 @@ on_page (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (Check) check = user_data;
   PosternBackend *backend = POSTERN_BACKEND (source);
   const PosternBackendInfo *info = postern_backend_get_info (backend);
+  GCancellable *cancellable;
   GError *error = NULL;
   g_autoptr (PosternSyncBatch) batch = postern_backend_sync_finish (backend, result, &error);
 
@@ -76,8 +77,9 @@ on_page (GObject *source, GAsyncResult *result, gpointer user_data)
                                                    "receiving works"));
       return;
     }
+  cancellable = postern_job_get_cancellable (check->job);
   postern_backend_list_identities_async (backend,
-                                         postern_job_get_cancellable (check->job),
+                                         cancellable,
                                          on_identities,
                                          g_steal_pointer (&check));
 }
@@ -87,6 +89,7 @@ on_probed (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (Check) check = user_data;
   PosternBackend *backend = POSTERN_BACKEND (source);
+  GCancellable *cancellable;
   GError *error = NULL;
   g_autoptr (PosternBackendInfo) info = postern_backend_probe_finish (backend, result, &error);
 
@@ -96,11 +99,8 @@ on_probed (GObject *source, GAsyncResult *result, gpointer user_data)
       return;
     }
   postern_job_report (check->job, 0.5, "mailbox");
-  postern_backend_sync_async (backend,
-                              NULL,
-                              postern_job_get_cancellable (check->job),
-                              on_page,
-                              g_steal_pointer (&check));
+  cancellable = postern_job_get_cancellable (check->job);
+  postern_backend_sync_async (backend, NULL, cancellable, on_page, g_steal_pointer (&check));
 }
 
 /**

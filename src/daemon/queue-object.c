@@ -353,6 +353,7 @@ static void
 on_body_opened (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (Question) question = user_data;
+  GOutputStream *file = question->file;
   GError *error = NULL;
   g_autoptr (GInputStream) body =
       postern_queue_store_open_body_finish (POSTERN_QUEUE_STORE (source), result, &error);
@@ -360,7 +361,7 @@ on_body_opened (GObject *source, GAsyncResult *result, gpointer user_data)
   if (body == NULL)
     postern_bus_reply_error (question->invocation, error);
   else
-    g_output_stream_splice_async (question->file,
+    g_output_stream_splice_async (file,
                                   body,
                                   G_OUTPUT_STREAM_SPLICE_CLOSE_SOURCE |
                                       G_OUTPUT_STREAM_SPLICE_CLOSE_TARGET,
