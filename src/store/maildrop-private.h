@@ -33,6 +33,82 @@ void postern_maildrop_store_add_body_async (PosternMaildropStore *self,
                                             GAsyncReadyCallback callback,
                                             gpointer user_data);
 
+/* What the main context knows of an account. */
+typedef struct
+{
+  gint64 number;
+  PosternListing *listing; /* (nullable) */
+  char *cursor;            /* (nullable) */
+  gint64 listed_at_us;
+  guint tombstones; /* that the backend has not confirmed */
+} PosternMaildropState;
+
+struct _PosternMaildropStore
+{
+  GObject parent_instance;
+  PosternStoreWriter *writer;
+  PosternStoreThread *reader;
+  PosternReadDatabase *read_database;
+  PosternBodyCache *bodies;
+  char *bodies_dir;
+  GHashTable *maildrops; /* account id to PosternMaildropState */
+
+  /* Of the writer's thread. */
+  GHashTable *views;    /* account number to PosternMaildropView */
+  GPtrArray *committed; /* (element-type PosternMaildropJob) of this batch */
+};
+
+/* A change, and what it wants written. */
+typedef struct
+{
+  PosternTaskJob base;
+  PosternMaildropStore *store;
+  gboolean (*change) (gpointer job, PosternDatabase *database, GError **error);
+  char *account_id;
+  GPtrArray *messages; /* (nullable) */
+  GStrv ids;           /* (nullable) */
+  char *cursor;        /* (nullable) */
+  gint64 started_us;
+  gint64 now_us;
+  guint64 *rows;
+  gsize n_rows;
+  guint64 row;
+  gint64 octets;
+  gint64 canonical_octets;
+  PosternBlockFile *file; /* (owned) (nullable) */
+  char *part_path;
+  char *path;
+
+  PosternMaildropEffect effect;
+  PosternMaildropState *outcome; /* (owned) (nullable) */
+} PosternMaildropJob;
+
+PosternMaildropJob *postern_maildrop_job_new (PosternMaildropStore *self,
+                                              gpointer source_tag,
+                                              const char *account_id,
+                                              GCancellable *cancellable,
+                                              GAsyncReadyCallback callback,
+                                              gpointer user_data);
+void postern_maildrop_job_push_change (PosternMaildropJob *job,
+                                       gboolean (*change) (gpointer job,
+                                                           PosternDatabase *database,
+                                                           GError **error));
+
+struct _PosternBodyCache
+{
+  GObject parent_instance;
+  PosternMaildropStore *store; /* (nullable) owns this; NULL once it is closed */
+  PosternStoreWriter *writer;
+  PosternStoreThread *reader;
+  char *state_dir;
+  char *bodies_dir;
+  guint64 limit_octets;
+  gint64 size_octets;
+  gboolean is_evicting;
+  GHashTable *touched; /* row to time: read since the last note of it was written */
+  guint touch_source;
+};
+
 PosternBodyCache *postern_body_cache_new (PosternMaildropStore *store,
                                           PosternStoreWriter *writer,
                                           PosternStoreThread *reader,

@@ -33,8 +33,6 @@ const char *const postern_maildrop_schema[] = {
 };
 const guint postern_maildrop_schema_length = G_N_ELEMENTS (postern_maildrop_schema);
 
-#define MESSAGE_COLUMNS "row, email_id, blob_id, size_octets, canonical_octets, received_at_us"
-
 void
 postern_maildrop_effect_clear (PosternMaildropEffect *self)
 {
@@ -117,8 +115,8 @@ find_account (PosternDatabase *database,
   return effect->account > 0;
 }
 
-static PosternMaildropMessage *
-load_message (sqlite3_stmt *query)
+PosternMaildropMessage *
+postern_maildrop_rows_load_message (sqlite3_stmt *query)
 {
   PosternMaildropMessage *message =
       postern_maildrop_message_new ((const char *) sqlite3_column_text (query, 1));
@@ -143,7 +141,7 @@ load_one (PosternDatabase *database,
 
   if (step > 0)
     {
-      *message = load_message (query);
+      *message = postern_maildrop_rows_load_message (query);
       postern_database_end_query (query);
     }
   return step;
@@ -159,7 +157,7 @@ find_message (PosternDatabase *database,
   return load_one (database,
                    postern_database_query (database,
                                            error,
-                                           "SELECT " MESSAGE_COLUMNS
+                                           "SELECT " POSTERN_MAILDROP_COLUMNS
                                            " FROM messages WHERE account = ? AND email_id = ?",
                                            "is",
                                            account,
@@ -466,17 +464,17 @@ postern_maildrop_rows_replace (PosternDatabase *database,
              effect->account);
 }
 
-static int
-find_row (PosternDatabase *database,
-          gint64 account,
-          guint64 row,
-          PosternMaildropMessage **message,
-          GError **error)
+int
+postern_maildrop_rows_find_row (PosternDatabase *database,
+                                gint64 account,
+                                guint64 row,
+                                PosternMaildropMessage **message,
+                                GError **error)
 {
   return load_one (database,
                    postern_database_query (database,
                                            error,
-                                           "SELECT " MESSAGE_COLUMNS
+                                           "SELECT " POSTERN_MAILDROP_COLUMNS
                                            " FROM messages WHERE row = ? AND account = ?",
                                            "ii",
                                            (gint64) row,
@@ -485,8 +483,8 @@ find_row (PosternDatabase *database,
                    error);
 }
 
-static void
-set_gone (GError **error)
+void
+postern_maildrop_rows_set_gone (GError **error)
 {
   g_set_error_literal (error,
                        POSTERN_ERROR,
@@ -509,9 +507,9 @@ postern_maildrop_rows_set_canonical (PosternDatabase *database,
 
   if (!find_account (database, account_id, effect, error))
     return FALSE;
-  found = find_row (database, effect->account, row, &message, error);
+  found = postern_maildrop_rows_find_row (database, effect->account, row, &message, error);
   if (found == 0)
-    set_gone (error);
+    postern_maildrop_rows_set_gone (error);
   if (found <= 0)
     return FALSE;
 
@@ -676,7 +674,7 @@ postern_maildrop_rows_add_body (PosternDatabase *database,
     return FALSE;
   if (postern_database_changes (database) == 0)
     {
-      set_gone (error);
+      postern_maildrop_rows_set_gone (error);
       return FALSE;
     }
   effect->cached_octets += (gint64) size_octets - old_octets;
@@ -732,105 +730,4 @@ postern_maildrop_rows_get_account (PosternDatabase *database,
   *is_complete = sqlite3_column_int (query, 2);
   postern_database_end_query (query);
   return TRUE;
-}
-
-PosternMaildropMessage *
-postern_maildrop_rows_lookup (PosternDatabase *database,
-                              const char *account_id,
-                              guint64 row,
-                              GError **error)
-{
-  g_autoptr (PosternMaildropMessage) message = NULL;
-  gint64 account = postern_maildrop_rows_find_account (database, account_id, error);
-  int found = account < 0 ? -1 : find_row (database, account, row, &message, error);
-
-  if (found == 0)
-    set_gone (error);
-  return g_steal_pointer (&message);
-}
-
-GPtrArray *
-postern_maildrop_rows_find_unsized (PosternDatabase *database,
-                                    const char *account_id,
-                                    guint limit,
-                                    GError **error)
-{
-  g_autoptr (GPtrArray) messages =
-      g_ptr_array_new_with_free_func ((GDestroyNotify) postern_maildrop_message_free);
-  gint64 account = postern_maildrop_rows_find_account (database, account_id, error);
-  sqlite3_stmt *query;
-  int step;
-
-  if (account < 0)
-    return NULL;
-  query = postern_database_query (database,
-                                  error,
-                                  "SELECT " MESSAGE_COLUMNS
-                                  " FROM messages WHERE account = ? AND canonical_octets IS NULL"
-                                  " LIMIT ?",
-                                  "ii",
-                                  account,
-                                  (gint64) limit);
-  if (query == NULL)
-    return NULL;
-  while ((step = postern_database_step (database, query, error)) > 0)
-    g_ptr_array_add (messages, load_message (query));
-  return step == 0 ? g_steal_pointer (&messages) : NULL;
-}
-
-GStrv
-postern_maildrop_rows_find_unknown (PosternDatabase *database,
-                                    const char *account_id,
-                                    const char *const *email_ids,
-                                    GError **error)
-{
-  g_autoptr (GStrvBuilder) unknown = g_strv_builder_new ();
-  gint64 account = postern_maildrop_rows_find_account (database, account_id, error);
-
-  if (account < 0)
-    return NULL;
-  for (guint i = 0; email_ids[i] != NULL; i++)
-    {
-      gint64 count = postern_database_number (
-          database,
-          error,
-          "SELECT count (*) FROM messages WHERE account = ? AND email_id = ?",
-          "is",
-          account,
-          email_ids[i]);
-
-      if (count < 0)
-        return NULL;
-      if (count == 0)
-        g_strv_builder_add (unknown, email_ids[i]);
-    }
-  return g_strv_builder_end (unknown);
-}
-
-GStrv
-postern_maildrop_rows_list_tombstones (PosternDatabase *database,
-                                       const char *account_id,
-                                       guint limit,
-                                       GError **error)
-{
-  g_autoptr (GStrvBuilder) ids = g_strv_builder_new ();
-  gint64 account = postern_maildrop_rows_find_account (database, account_id, error);
-  sqlite3_stmt *query;
-  int step;
-
-  if (account < 0)
-    return NULL;
-  query = postern_database_query (database,
-                                  error,
-                                  "SELECT email_id FROM tombstones"
-                                  " WHERE account = ? AND confirmed_us IS NULL"
-                                  " ORDER BY buried_us LIMIT ?",
-                                  "ii",
-                                  account,
-                                  (gint64) limit);
-  if (query == NULL)
-    return NULL;
-  while ((step = postern_database_step (database, query, error)) > 0)
-    g_strv_builder_add (ids, (const char *) sqlite3_column_text (query, 0));
-  return step == 0 ? g_strv_builder_end (ids) : NULL;
 }

@@ -33,6 +33,15 @@ typedef struct
 
 void postern_maildrop_effect_clear (PosternMaildropEffect *self);
 
+#define POSTERN_MAILDROP_COLUMNS                                                                   \
+  "row, email_id, blob_id, size_octets, canonical_octets, received_at_us"
+PosternMaildropMessage *postern_maildrop_rows_load_message (sqlite3_stmt *query);
+int postern_maildrop_rows_find_row (PosternDatabase *database,
+                                    gint64 account,
+                                    guint64 row,
+                                    PosternMaildropMessage **message,
+                                    GError **error);
+void postern_maildrop_rows_set_gone (GError **error);
 gint64 postern_maildrop_rows_find_account (PosternDatabase *database,
                                            const char *account_id,
                                            GError **error);
@@ -101,22 +110,5 @@ gboolean postern_maildrop_rows_get_account (PosternDatabase *database,
                                             gint64 *listed_at_us,
                                             gboolean *is_complete,
                                             GError **error);
-
-PosternMaildropMessage *postern_maildrop_rows_lookup (PosternDatabase *database,
-                                                      const char *account_id,
-                                                      guint64 row,
-                                                      GError **error);
-GPtrArray *postern_maildrop_rows_find_unsized (PosternDatabase *database,
-                                               const char *account_id,
-                                               guint limit,
-                                               GError **error);
-GStrv postern_maildrop_rows_find_unknown (PosternDatabase *database,
-                                          const char *account_id,
-                                          const char *const *email_ids,
-                                          GError **error);
-GStrv postern_maildrop_rows_list_tombstones (PosternDatabase *database,
-                                             const char *account_id,
-                                             guint limit,
-                                             GError **error);
 
 G_END_DECLS

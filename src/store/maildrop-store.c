@@ -18,32 +18,6 @@
  * changed something. The main context has the newest of each, and gets the next with the answer to
  * the change: whoever is answered sees what they did. */
 
-/* What the main context knows of an account. */
-typedef struct
-{
-  gint64 number;
-  PosternListing *listing; /* (nullable) */
-  char *cursor;            /* (nullable) */
-  gint64 listed_at_us;
-  guint tombstones; /* that the backend has not confirmed */
-} Maildrop;
-
-struct _PosternMaildropStore
-{
-  GObject parent_instance;
-  PosternStoreWriter *writer;
-  PosternStoreThread *reader;
-  PosternReadDatabase *read_database;
-  PosternBodyCache *bodies;
-  char *bodies_dir;
-  GHashTable *maildrops; /* account id to Maildrop */
-
-  /* Of the writer's thread. */
-  GHashTable *views; /* account number to PosternMaildropView */
-  GPtrArray
-      *committed; /* (element-type DropJob) of this batch, which want to know their maildrop */
-};
-
 G_DEFINE_FINAL_TYPE (PosternMaildropStore, postern_maildrop_store, G_TYPE_OBJECT)
 
 enum
@@ -75,42 +49,17 @@ postern_maildrop_message_free (PosternMaildropMessage *self)
 static void
 maildrop_free (gpointer data)
 {
-  Maildrop *self = data;
+  PosternMaildropState *self = data;
 
   g_clear_pointer (&self->listing, postern_listing_unref);
   g_free (self->cursor);
   g_free (self);
 }
 
-/* A change, and what it wants written. */
-typedef struct
-{
-  PosternTaskJob base;
-  PosternMaildropStore *store;
-  gboolean (*change) (gpointer job, PosternDatabase *database, GError **error);
-  char *account_id;
-  GPtrArray *messages; /* (nullable) */
-  GStrv ids;           /* (nullable) */
-  char *cursor;        /* (nullable) */
-  gint64 started_us;
-  gint64 now_us;
-  guint64 *rows;
-  gsize n_rows;
-  guint64 row;
-  gint64 octets;
-  gint64 canonical_octets;
-  PosternBlockFile *file; /* (owned) (nullable) */
-  char *part_path;
-  char *path;
-
-  PosternMaildropEffect effect;
-  Maildrop *outcome; /* (owned) (nullable) */
-} DropJob;
-
 static void
 drop_job_clear (gpointer data)
 {
-  DropJob *self = data;
+  PosternMaildropJob *self = data;
 
   g_free (self->account_id);
   g_clear_pointer (&self->messages, g_ptr_array_unref);
@@ -127,7 +76,7 @@ drop_job_clear (gpointer data)
 static gboolean
 do_change (PosternStoreJob *job, PosternDatabase *database, GError **error)
 {
-  DropJob *self = (DropJob *) job;
+  PosternMaildropJob *self = (PosternMaildropJob *) job;
 
   return self->change (self, database, error);
 }
@@ -173,7 +122,7 @@ remove_bodies_dir (PosternMaildropStore *self, gint64 account)
 static void
 do_change_committed (PosternStoreJob *job)
 {
-  DropJob *self = (DropJob *) job;
+  PosternMaildropJob *self = (PosternMaildropJob *) job;
 
   if (self->effect.account <= 0)
     return;
@@ -187,11 +136,11 @@ do_change_committed (PosternStoreJob *job)
   g_ptr_array_add (self->store->committed, self);
 }
 
-static Maildrop *
+static PosternMaildropState *
 describe (PosternMaildropStore *self, PosternDatabase *database, gint64 account, GError **error)
 {
   PosternMaildropView *view = get_view (self, account);
-  g_autofree Maildrop *maildrop = g_new0 (Maildrop, 1);
+  g_autofree PosternMaildropState *maildrop = g_new0 (PosternMaildropState, 1);
   PosternListing *listing;
   gint64 tombstones;
   gboolean is_complete;
@@ -221,7 +170,7 @@ on_batch_committed (PosternDatabase *database, gpointer owner)
 
   for (guint i = 0; i < self->committed->len; i++)
     {
-      DropJob *job = g_ptr_array_index (self->committed, i);
+      PosternMaildropJob *job = g_ptr_array_index (self->committed, i);
 
       job->outcome = describe (self, database, job->effect.account, &job->base.job.error);
     }
@@ -229,9 +178,9 @@ on_batch_committed (PosternDatabase *database, gpointer owner)
 }
 
 static void
-take_outcome (PosternMaildropStore *self, DropJob *job)
+take_outcome (PosternMaildropStore *self, PosternMaildropJob *job)
 {
-  Maildrop *old = g_hash_table_lookup (self->maildrops, job->account_id);
+  PosternMaildropState *old = g_hash_table_lookup (self->maildrops, job->account_id);
   gboolean changed;
 
   postern_body_cache_note_size (self->bodies, job->effect.cached_octets);
@@ -257,7 +206,7 @@ take_outcome (PosternMaildropStore *self, DropJob *job)
 static void
 on_change_done (PosternStoreJob *job)
 {
-  DropJob *self = (DropJob *) job;
+  PosternMaildropJob *self = (PosternMaildropJob *) job;
 
   if (job->error == NULL)
     {
@@ -267,15 +216,15 @@ on_change_done (PosternStoreJob *job)
   postern_task_job_return_number (job);
 }
 
-static DropJob *
-drop_job_new (PosternMaildropStore *self,
-              gpointer source_tag,
-              const char *account_id,
-              GCancellable *cancellable,
-              GAsyncReadyCallback callback,
-              gpointer user_data)
+PosternMaildropJob *
+postern_maildrop_job_new (PosternMaildropStore *self,
+                          gpointer source_tag,
+                          const char *account_id,
+                          GCancellable *cancellable,
+                          GAsyncReadyCallback callback,
+                          gpointer user_data)
 {
-  DropJob *job = g_new0 (DropJob, 1);
+  PosternMaildropJob *job = g_new0 (PosternMaildropJob, 1);
 
   postern_task_job_init (&job->base, self, source_tag, cancellable, callback, user_data);
   job->base.clear = drop_job_clear;
@@ -285,9 +234,11 @@ drop_job_new (PosternMaildropStore *self,
   return job;
 }
 
-static void
-push_change (DropJob *job,
-             gboolean (*change) (gpointer job, PosternDatabase *database, GError **error))
+void
+postern_maildrop_job_push_change (PosternMaildropJob *job,
+                                  gboolean (*change) (gpointer job,
+                                                      PosternDatabase *database,
+                                                      GError **error))
 {
   job->change = change;
   job->base.job.run = do_change;
@@ -309,553 +260,6 @@ postern_maildrop_store_change_finish (PosternMaildropStore *self,
   return g_task_propagate_int (G_TASK (result), error) > 0;
 }
 
-static gboolean
-do_apply (gpointer data, PosternDatabase *database, GError **error)
-{
-  DropJob *self = data;
-
-  return postern_maildrop_rows_apply (database,
-                                      self->account_id,
-                                      self->messages,
-                                      (const char *const *) self->ids,
-                                      self->cursor,
-                                      self->started_us,
-                                      self->now_us,
-                                      &self->effect,
-                                      error);
-}
-
-/**
- * postern_maildrop_store_apply_changes_async:
- * @updated: (nullable) (element-type PosternMaildropMessage): new ones and changed ones; kept, so
- *   not to be changed any more, and freed on this context
- * @removed_ids: (nullable): Email ids that are gone, known here or not
- * @cursor: (nullable): the backend's new state, committed together with them
- * @started_us: wall clock when the request went out
- *
- * Takes in one answer to "what has changed". A cursor never runs ahead of what it stands for.
- */
-void
-postern_maildrop_store_apply_changes_async (PosternMaildropStore *self,
-                                            const char *account_id,
-                                            GPtrArray *updated,
-                                            const char *const *removed_ids,
-                                            const char *cursor,
-                                            gint64 started_us,
-                                            GAsyncReadyCallback callback,
-                                            gpointer user_data)
-{
-  DropJob *job = drop_job_new (self,
-                               postern_maildrop_store_apply_changes_async,
-                               account_id,
-                               NULL,
-                               callback,
-                               user_data);
-
-  job->messages = updated != NULL ? g_ptr_array_ref (updated) : NULL;
-  job->ids = g_strdupv ((GStrv) removed_ids);
-  job->cursor = g_strdup (cursor);
-  job->started_us = started_us;
-  push_change (job, do_apply);
-}
-
-static gboolean
-do_replace (gpointer data, PosternDatabase *database, GError **error)
-{
-  DropJob *self = data;
-
-  return postern_maildrop_rows_replace (database,
-                                        self->account_id,
-                                        self->messages,
-                                        self->cursor,
-                                        self->started_us,
-                                        self->now_us,
-                                        &self->effect,
-                                        error);
-}
-
-/**
- * postern_maildrop_store_replace_listing_async:
- * @messages: (element-type PosternMaildropMessage): all there are; of one that is known already the
- *   id is enough (see postern_maildrop_store_find_unknown_async()). Kept, as above
- *
- * Takes in a full listing in one commit: what is not in it goes, what is known stays as it is,
- * cached body and all. From then on the maildrop is complete and served.
- */
-void
-postern_maildrop_store_replace_listing_async (PosternMaildropStore *self,
-                                              const char *account_id,
-                                              GPtrArray *messages,
-                                              const char *cursor,
-                                              gint64 started_us,
-                                              GAsyncReadyCallback callback,
-                                              gpointer user_data)
-{
-  DropJob *job = drop_job_new (self,
-                               postern_maildrop_store_replace_listing_async,
-                               account_id,
-                               NULL,
-                               callback,
-                               user_data);
-
-  job->messages = g_ptr_array_ref (messages);
-  job->cursor = g_strdup (cursor);
-  job->started_us = started_us;
-  push_change (job, do_replace);
-}
-
-static gboolean
-do_set_canonical (gpointer data, PosternDatabase *database, GError **error)
-{
-  DropJob *self = data;
-
-  return postern_maildrop_rows_set_canonical (database,
-                                              self->account_id,
-                                              self->row,
-                                              (guint64) self->canonical_octets,
-                                              &self->effect,
-                                              error);
-}
-
-/**
- * postern_maildrop_store_set_canonical_size_async:
- *
- * The message is listed from now on.
- */
-void
-postern_maildrop_store_set_canonical_size_async (PosternMaildropStore *self,
-                                                 const char *account_id,
-                                                 guint64 row,
-                                                 guint64 canonical_octets,
-                                                 GAsyncReadyCallback callback,
-                                                 gpointer user_data)
-{
-  DropJob *job = drop_job_new (self,
-                               postern_maildrop_store_set_canonical_size_async,
-                               account_id,
-                               NULL,
-                               callback,
-                               user_data);
-
-  job->row = row;
-  job->canonical_octets = (gint64) canonical_octets;
-  push_change (job, do_set_canonical);
-}
-
-static gboolean
-do_remove_account (gpointer data, PosternDatabase *database, GError **error)
-{
-  DropJob *self = data;
-
-  return postern_maildrop_rows_remove_account (database, self->account_id, &self->effect, error);
-}
-
-/**
- * postern_maildrop_store_remove_account_async:
- *
- * Forgets an account, its deletions and its cached bodies; nothing is done if there is none.
- */
-void
-postern_maildrop_store_remove_account_async (PosternMaildropStore *self,
-                                             const char *account_id,
-                                             GAsyncReadyCallback callback,
-                                             gpointer user_data)
-{
-  push_change (drop_job_new (self,
-                             postern_maildrop_store_remove_account_async,
-                             account_id,
-                             NULL,
-                             callback,
-                             user_data),
-               do_remove_account);
-}
-
-/* Deletions */
-
-static gboolean
-do_bury (gpointer data, PosternDatabase *database, GError **error)
-{
-  DropJob *self = data;
-
-  return postern_maildrop_rows_bury (database,
-                                     self->account_id,
-                                     self->rows,
-                                     self->n_rows,
-                                     self->now_us,
-                                     &self->effect,
-                                     error);
-}
-
-/**
- * postern_maildrop_store_add_tombstones_async:
- * @rows: as the listing that the session showed has them
- *
- * QUIT: when this is answered, the messages are hidden for good, also from a listing that the
- * backend gives later, until it confirms or forbids.
- */
-void
-postern_maildrop_store_add_tombstones_async (PosternMaildropStore *self,
-                                             const char *account_id,
-                                             const guint64 *rows,
-                                             gsize n_rows,
-                                             GAsyncReadyCallback callback,
-                                             gpointer user_data)
-{
-  DropJob *job = drop_job_new (self,
-                               postern_maildrop_store_add_tombstones_async,
-                               account_id,
-                               NULL,
-                               callback,
-                               user_data);
-
-  job->rows = g_memdup2 (rows, n_rows * sizeof *rows);
-  job->n_rows = n_rows;
-  push_change (job, do_bury);
-}
-
-static gboolean
-do_confirm (gpointer data, PosternDatabase *database, GError **error)
-{
-  DropJob *self = data;
-
-  return postern_maildrop_rows_confirm (database,
-                                        self->account_id,
-                                        (const char *const *) self->ids,
-                                        self->now_us,
-                                        &self->effect,
-                                        error);
-}
-
-/**
- * postern_maildrop_store_confirm_tombstones_async:
- *
- * The backend has deleted them, or never had them.
- */
-void
-postern_maildrop_store_confirm_tombstones_async (PosternMaildropStore *self,
-                                                 const char *account_id,
-                                                 const char *const *email_ids,
-                                                 GAsyncReadyCallback callback,
-                                                 gpointer user_data)
-{
-  DropJob *job = drop_job_new (self,
-                               postern_maildrop_store_confirm_tombstones_async,
-                               account_id,
-                               NULL,
-                               callback,
-                               user_data);
-
-  job->ids = g_strdupv ((GStrv) email_ids);
-  push_change (job, do_confirm);
-}
-
-static gboolean
-do_forget (gpointer data, PosternDatabase *database, GError **error)
-{
-  DropJob *self = data;
-
-  return postern_maildrop_rows_forget (database,
-                                       self->account_id,
-                                       (const char *const *) self->ids,
-                                       &self->effect,
-                                       error);
-}
-
-/**
- * postern_maildrop_store_forget_tombstones_async:
- *
- * The backend forbids their deletion: they are listed again.
- */
-void
-postern_maildrop_store_forget_tombstones_async (PosternMaildropStore *self,
-                                                const char *account_id,
-                                                const char *const *email_ids,
-                                                GAsyncReadyCallback callback,
-                                                gpointer user_data)
-{
-  DropJob *job = drop_job_new (self,
-                               postern_maildrop_store_forget_tombstones_async,
-                               account_id,
-                               NULL,
-                               callback,
-                               user_data);
-
-  job->ids = g_strdupv ((GStrv) email_ids);
-  push_change (job, do_forget);
-}
-
-/* Bodies */
-
-static void
-do_finish_body (PosternStoreJob *job)
-{
-  DropJob *self = (DropJob *) job;
-
-  if (!postern_block_file_finish (self->file, (guint64) self->octets, &job->error))
-    return;
-  if (rename (self->part_path, self->path) < 0)
-    {
-      g_set_error (&job->error,
-                   POSTERN_ERROR,
-                   POSTERN_ERROR_STORAGE,
-                   "Renaming %s: %s",
-                   self->part_path,
-                   g_strerror (errno));
-      g_unlink (self->part_path);
-    }
-}
-
-static gboolean
-do_add_body (gpointer data, PosternDatabase *database, GError **error)
-{
-  DropJob *self = data;
-
-  if (!postern_maildrop_rows_add_body (database,
-                                       self->account_id,
-                                       self->row,
-                                       (guint64) self->octets,
-                                       self->now_us,
-                                       &self->effect,
-                                       error))
-    {
-      g_unlink (self->path);
-      return FALSE;
-    }
-  return self->canonical_octets < 0 ||
-         postern_maildrop_rows_set_canonical (database,
-                                              self->account_id,
-                                              self->row,
-                                              (guint64) self->canonical_octets,
-                                              &self->effect,
-                                              error);
-}
-
-void
-postern_maildrop_store_add_body_async (PosternMaildropStore *self,
-                                       const char *account_id,
-                                       guint64 row,
-                                       PosternBlockFile *file,
-                                       const char *part_path,
-                                       const char *path,
-                                       guint64 size_octets,
-                                       gint64 canonical_octets,
-                                       GAsyncReadyCallback callback,
-                                       gpointer user_data)
-{
-  DropJob *job = drop_job_new (self,
-                               postern_maildrop_store_add_body_async,
-                               account_id,
-                               NULL,
-                               callback,
-                               user_data);
-
-  job->row = row;
-  job->file = postern_block_file_ref (file);
-  job->part_path = g_strdup (part_path);
-  job->path = g_strdup (path);
-  job->octets = (gint64) size_octets;
-  job->canonical_octets = canonical_octets;
-  job->base.job.prepare = do_finish_body;
-  push_change (job, do_add_body);
-}
-
-/* Looking */
-
-static void
-push_look (DropJob *job, void (*prepare) (PosternStoreJob *job))
-{
-  job->base.job.prepare = prepare;
-  job->base.job.done = postern_task_job_return_result;
-  postern_store_thread_push (job->store->reader, &job->base.job);
-}
-
-static PosternDatabase *
-get_reader_database (DropJob *job)
-{
-  if (postern_task_job_is_cancelled (&job->base))
-    return NULL;
-  return postern_read_database_get (job->store->read_database, &job->base.job.error);
-}
-
-static void
-do_list_tombstones (PosternStoreJob *job)
-{
-  DropJob *self = (DropJob *) job;
-  PosternDatabase *database = get_reader_database (self);
-
-  self->base.result_free = (GDestroyNotify) g_strfreev;
-  if (database != NULL)
-    self->base.result = postern_maildrop_rows_list_tombstones (database,
-                                                               self->account_id,
-                                                               (guint) self->n_rows,
-                                                               &job->error);
-}
-
-/**
- * postern_maildrop_store_list_tombstones_async:
- *
- * Email ids that the backend is still to delete, the oldest first; ends by ids_finish.
- */
-void
-postern_maildrop_store_list_tombstones_async (PosternMaildropStore *self,
-                                              const char *account_id,
-                                              guint limit,
-                                              GCancellable *cancellable,
-                                              GAsyncReadyCallback callback,
-                                              gpointer user_data)
-{
-  DropJob *job = drop_job_new (self,
-                               postern_maildrop_store_list_tombstones_async,
-                               account_id,
-                               cancellable,
-                               callback,
-                               user_data);
-
-  job->n_rows = limit;
-  push_look (job, do_list_tombstones);
-}
-
-static void
-do_find_unknown (PosternStoreJob *job)
-{
-  DropJob *self = (DropJob *) job;
-  PosternDatabase *database = get_reader_database (self);
-
-  self->base.result_free = (GDestroyNotify) g_strfreev;
-  if (database != NULL)
-    self->base.result = postern_maildrop_rows_find_unknown (database,
-                                                            self->account_id,
-                                                            (const char *const *) self->ids,
-                                                            &job->error);
-}
-
-/**
- * postern_maildrop_store_find_unknown_async:
- *
- * Which of these Email ids are not known, in their order; ends by ids_finish.
- */
-void
-postern_maildrop_store_find_unknown_async (PosternMaildropStore *self,
-                                           const char *account_id,
-                                           const char *const *email_ids,
-                                           GCancellable *cancellable,
-                                           GAsyncReadyCallback callback,
-                                           gpointer user_data)
-{
-  DropJob *job = drop_job_new (self,
-                               postern_maildrop_store_find_unknown_async,
-                               account_id,
-                               cancellable,
-                               callback,
-                               user_data);
-
-  job->ids = g_strdupv ((GStrv) email_ids);
-  push_look (job, do_find_unknown);
-}
-
-GStrv
-postern_maildrop_store_ids_finish (PosternMaildropStore *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
-static void
-do_lookup (PosternStoreJob *job)
-{
-  DropJob *self = (DropJob *) job;
-  PosternDatabase *database = get_reader_database (self);
-
-  self->base.result_free = (GDestroyNotify) postern_maildrop_message_free;
-  if (database != NULL)
-    self->base.result =
-        postern_maildrop_rows_lookup (database, self->account_id, self->row, &job->error);
-}
-
-/**
- * postern_maildrop_store_lookup_async:
- * @row: of a listing, an old one too
- *
- * POSTERN_ERROR_NOT_FOUND when the message has left the maildrop since.
- */
-void
-postern_maildrop_store_lookup_async (PosternMaildropStore *self,
-                                     const char *account_id,
-                                     guint64 row,
-                                     GCancellable *cancellable,
-                                     GAsyncReadyCallback callback,
-                                     gpointer user_data)
-{
-  DropJob *job = drop_job_new (self,
-                               postern_maildrop_store_lookup_async,
-                               account_id,
-                               cancellable,
-                               callback,
-                               user_data);
-
-  job->row = row;
-  push_look (job, do_lookup);
-}
-
-PosternMaildropMessage *
-postern_maildrop_store_lookup_finish (PosternMaildropStore *self,
-                                      GAsyncResult *result,
-                                      GError **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
-static void
-do_find_unsized (PosternStoreJob *job)
-{
-  DropJob *self = (DropJob *) job;
-  PosternDatabase *database = get_reader_database (self);
-
-  self->base.result_free = (GDestroyNotify) g_ptr_array_unref;
-  if (database != NULL)
-    self->base.result = postern_maildrop_rows_find_unsized (database,
-                                                            self->account_id,
-                                                            (guint) self->n_rows,
-                                                            &job->error);
-}
-
-/**
- * postern_maildrop_store_find_unsized_async:
- *
- * Messages that are not listed, since how long they are with canonical line ends is known only when
- * they were fetched.
- */
-void
-postern_maildrop_store_find_unsized_async (PosternMaildropStore *self,
-                                           const char *account_id,
-                                           guint limit,
-                                           GCancellable *cancellable,
-                                           GAsyncReadyCallback callback,
-                                           gpointer user_data)
-{
-  DropJob *job = drop_job_new (self,
-                               postern_maildrop_store_find_unsized_async,
-                               account_id,
-                               cancellable,
-                               callback,
-                               user_data);
-
-  job->n_rows = limit;
-  push_look (job, do_find_unsized);
-}
-
-/**
- * postern_maildrop_store_find_unsized_finish:
- *
- * Returns: (transfer full) (element-type PosternMaildropMessage)
- */
-GPtrArray *
-postern_maildrop_store_find_unsized_finish (PosternMaildropStore *self,
-                                            GAsyncResult *result,
-                                            GError **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
 /* From memory */
 
 /**
@@ -867,7 +271,7 @@ postern_maildrop_store_find_unsized_finish (PosternMaildropStore *self,
 PosternListing *
 postern_maildrop_store_ref_listing (PosternMaildropStore *self, const char *account_id)
 {
-  const Maildrop *maildrop = g_hash_table_lookup (self->maildrops, account_id);
+  const PosternMaildropState *maildrop = g_hash_table_lookup (self->maildrops, account_id);
 
   return maildrop == NULL || maildrop->listing == NULL ? NULL
                                                        : postern_listing_ref (maildrop->listing);
@@ -881,7 +285,7 @@ postern_maildrop_store_ref_listing (PosternMaildropStore *self, const char *acco
 const char *
 postern_maildrop_store_get_cursor (PosternMaildropStore *self, const char *account_id)
 {
-  const Maildrop *maildrop = g_hash_table_lookup (self->maildrops, account_id);
+  const PosternMaildropState *maildrop = g_hash_table_lookup (self->maildrops, account_id);
 
   return maildrop == NULL ? NULL : maildrop->cursor;
 }
@@ -894,7 +298,7 @@ postern_maildrop_store_get_cursor (PosternMaildropStore *self, const char *accou
 gint64
 postern_maildrop_store_get_listed_at_us (PosternMaildropStore *self, const char *account_id)
 {
-  const Maildrop *maildrop = g_hash_table_lookup (self->maildrops, account_id);
+  const PosternMaildropState *maildrop = g_hash_table_lookup (self->maildrops, account_id);
 
   return maildrop == NULL ? 0 : maildrop->listed_at_us;
 }
@@ -907,7 +311,7 @@ postern_maildrop_store_get_listed_at_us (PosternMaildropStore *self, const char 
 guint
 postern_maildrop_store_get_tombstone_count (PosternMaildropStore *self, const char *account_id)
 {
-  const Maildrop *maildrop = g_hash_table_lookup (self->maildrops, account_id);
+  const PosternMaildropState *maildrop = g_hash_table_lookup (self->maildrops, account_id);
 
   return maildrop == NULL ? 0 : maildrop->tombstones;
 }
@@ -921,7 +325,7 @@ postern_maildrop_store_is_open (PosternMaildropStore *self)
 gint64
 postern_maildrop_store_get_account_number (PosternMaildropStore *self, const char *account_id)
 {
-  const Maildrop *maildrop = g_hash_table_lookup (self->maildrops, account_id);
+  const PosternMaildropState *maildrop = g_hash_table_lookup (self->maildrops, account_id);
 
   return maildrop == NULL ? 0 : maildrop->number;
 }
@@ -964,8 +368,12 @@ postern_maildrop_store_reopen_async (PosternMaildropStore *self,
                                      GAsyncReadyCallback callback,
                                      gpointer user_data)
 {
-  DropJob *job =
-      drop_job_new (self, postern_maildrop_store_reopen_async, NULL, NULL, callback, user_data);
+  PosternMaildropJob *job = postern_maildrop_job_new (self,
+                                                      postern_maildrop_store_reopen_async,
+                                                      NULL,
+                                                      NULL,
+                                                      callback,
+                                                      user_data);
 
   job->base.job.run = do_nothing;
   job->base.job.done = on_reopen_done;
@@ -995,7 +403,8 @@ load (PosternMaildropStore *self, GError **error)
     return FALSE;
   for (guint i = 0; i < numbers->len; i++)
     {
-      Maildrop *maildrop = describe (self, database, g_array_index (numbers, gint64, i), error);
+      PosternMaildropState *maildrop =
+          describe (self, database, g_array_index (numbers, gint64, i), error);
 
       if (maildrop == NULL)
         return FALSE;

@@ -47,8 +47,8 @@ postern_queue_effect_clear (PosternQueueEffect *self)
   g_clear_pointer (&self->orphans, g_ptr_array_unref);
 }
 
-static void
-note_status (PosternQueueEffect *effect, int from, int to)
+void
+postern_queue_effect_note_status (PosternQueueEffect *effect, int from, int to)
 {
   if (from >= 0 && from <= POSTERN_QUEUE_STATUS_LAST)
     effect->counts[from]--;
@@ -166,7 +166,7 @@ postern_queue_rows_insert (PosternDatabase *database,
                                 length))
         return FALSE;
     }
-  note_status (effect, -1, entry->status);
+  postern_queue_effect_note_status (effect, -1, entry->status);
   return TRUE;
 }
 
@@ -317,7 +317,7 @@ postern_queue_rows_update (PosternDatabase *database,
     {
       if (!remove_row (database, row, error))
         return POSTERN_QUEUE_ROW_FAILED;
-      note_status (effect, status_now, -1);
+      postern_queue_effect_note_status (effect, status_now, -1);
       if (spooled)
         note_orphan (effect, entry->id);
       return POSTERN_QUEUE_ROW_UPDATED;
@@ -349,7 +349,7 @@ postern_queue_rows_update (PosternDatabase *database,
           row) ||
       !update_recipients (database, row, entry, error))
     return POSTERN_QUEUE_ROW_FAILED;
-  note_status (effect, status_now, status);
+  postern_queue_effect_note_status (effect, status_now, status);
   return withdrawn ? POSTERN_QUEUE_ROW_WITHDRAWN : POSTERN_QUEUE_ROW_UPDATED;
 }
 
@@ -577,208 +577,21 @@ postern_queue_rows_count (PosternDatabase *database, PosternQueueCounts *counts,
   return step == 0;
 }
 
-/* What an action makes of a status; -1: nothing. */
-static int
-status_after (PosternQueueAction action, int status, int before)
-{
-  switch (action)
-    {
-    case POSTERN_QUEUE_ACTION_RETRY:
-      return status != POSTERN_QUEUE_STATUS_DISCARDED ? POSTERN_QUEUE_STATUS_WAITING : -1;
-    case POSTERN_QUEUE_ACTION_HOLD:
-      return status == POSTERN_QUEUE_STATUS_WAITING || status == POSTERN_QUEUE_STATUS_FAILED
-                 ? POSTERN_QUEUE_STATUS_HELD
-                 : -1;
-    case POSTERN_QUEUE_ACTION_DISCARD:
-      return status != POSTERN_QUEUE_STATUS_DISCARDED ? POSTERN_QUEUE_STATUS_DISCARDED : -1;
-    case POSTERN_QUEUE_ACTION_RESTORE:
-      return status == POSTERN_QUEUE_STATUS_DISCARDED ? before : -1;
-    default:
-      return -1;
-    }
-}
-
-/* A message that was given up is tried anew from its beginning, under a new creation id: a backend
- * that remembers the old one would answer with the old refusal. */
-static gboolean
-start_over (PosternDatabase *database, gint64 row, GError **error)
-{
-  g_autofree char *creation_id = postern_random_id ();
-
-  return postern_database_do (database,
-                              error,
-                              "UPDATE entries SET step = 0, creation_id = ?1, blob_id = NULL,"
-                              " email_id = NULL, submission_id = NULL WHERE row = ?2",
-                              "si",
-                              creation_id,
-                              row) &&
-         postern_database_do (database,
-                              error,
-                              "UPDATE recipients SET delivery = 0, status = NULL, reason = NULL"
-                              " WHERE entry = ? AND delivery = 2",
-                              "i",
-                              row);
-}
-
-static gboolean
-act_on_row (PosternDatabase *database,
-            PosternQueueAction action,
-            gint64 row,
-            int from,
-            int to,
-            gint64 now_us,
-            GError **error)
-{
-  if (action == POSTERN_QUEUE_ACTION_RETRY)
-    {
-      if (from == POSTERN_QUEUE_STATUS_FAILED && !start_over (database, row, error))
-        return FALSE;
-      if (!postern_database_do (
-              database,
-              error,
-              "UPDATE entries SET attempts = 0, next_attempt_us = ? WHERE row = ?",
-              "ii",
-              now_us,
-              row))
-        return FALSE;
-    }
-  return postern_database_do (database,
-                              error,
-                              "UPDATE entries SET status_since_us = CASE WHEN status = ?1 THEN"
-                              " status_since_us ELSE ?2 END, status_before = status, status = ?1"
-                              " WHERE row = ?3",
-                              "iii",
-                              (gint64) to,
-                              now_us,
-                              row);
-}
-
-typedef struct
-{
-  gint64 row;
-  int status;
-  int before;
-} Target;
-
-/**
- * postern_queue_rows_act:
- * @ids: (nullable): these, or, when NULL, all of
- * @account_id: (nullable)
- *
- * Ids that are unknown, and entries to which the action does not apply, are passed over.
- * Returns: how many entries it did something to; -1 with an error.
- */
-gint64
-postern_queue_rows_act (PosternDatabase *database,
-                        PosternQueueAction action,
-                        const char *const *ids,
-                        const char *account_id,
-                        gint64 now_us,
-                        PosternQueueEffect *effect,
-                        GError **error)
-{
-  g_autoptr (GArray) targets = g_array_new (FALSE, FALSE, sizeof (Target));
-  gint64 changed = 0;
-
-  for (guint i = 0; ids == NULL ? i < 1 : ids[i] != NULL; i++)
-    {
-      sqlite3_stmt *query =
-          postern_database_query (database,
-                                  error,
-                                  ids != NULL ? "SELECT row, status, status_before FROM entries"
-                                                " WHERE id = ?"
-                                              : "SELECT row, status, status_before FROM entries"
-                                                " WHERE account = ?",
-                                  "s",
-                                  ids != NULL ? ids[i] : account_id);
-      int step;
-
-      if (query == NULL)
-        return -1;
-      while ((step = postern_database_step (database, query, error)) > 0)
-        {
-          Target target = { sqlite3_column_int64 (query, 0),
-                            sqlite3_column_int (query, 1),
-                            sqlite3_column_int (query, 2) };
-
-          g_array_append_val (targets, target);
-        }
-      if (step < 0)
-        return -1;
-    }
-
-  for (guint i = 0; i < targets->len; i++)
-    {
-      const Target *target = &g_array_index (targets, Target, i);
-      int to = status_after (action, target->status, target->before);
-
-      if (to < 0)
-        continue;
-      if (!act_on_row (database, action, target->row, target->status, to, now_us, error))
-        return -1;
-      note_status (effect, target->status, to);
-      changed++;
-    }
-  return changed;
-}
-
-static gboolean
-remove_and_note (PosternDatabase *database,
-                 gint64 row,
-                 const char *id,
-                 int status,
-                 gboolean spooled,
-                 PosternQueueEffect *effect,
-                 GError **error)
+gboolean
+postern_queue_rows_remove_row (PosternDatabase *database,
+                               gint64 row,
+                               const char *id,
+                               int status,
+                               gboolean spooled,
+                               PosternQueueEffect *effect,
+                               GError **error)
 {
   if (!remove_row (database, row, error))
     return FALSE;
-  note_status (effect, status, -1);
+  postern_queue_effect_note_status (effect, status, -1);
   if (spooled)
     note_orphan (effect, id);
   return TRUE;
-}
-
-/**
- * postern_queue_rows_sweep:
- * @before_us: what was discarded before that goes for good
- *
- * Returns: how many went; -1 with an error.
- */
-gint64
-postern_queue_rows_sweep (PosternDatabase *database,
-                          gint64 before_us,
-                          PosternQueueEffect *effect,
-                          GError **error)
-{
-  gint64 count = 0;
-  sqlite3_stmt *query = postern_database_query (
-      database,
-      error,
-      "SELECT row, id, spooled FROM entries WHERE status = 3 AND status_since_us < ?",
-      "i",
-      before_us);
-  int step;
-
-  if (query == NULL)
-    return -1;
-  /* SQLite allows the current row of a query to be deleted under it. */
-  while ((step = postern_database_step (database, query, error)) > 0)
-    {
-      if (!remove_and_note (database,
-                            sqlite3_column_int64 (query, 0),
-                            (const char *) sqlite3_column_text (query, 1),
-                            POSTERN_QUEUE_STATUS_DISCARDED,
-                            sqlite3_column_int (query, 2),
-                            effect,
-                            error))
-        {
-          postern_database_end_query (query);
-          return -1;
-        }
-      count++;
-    }
-  return step == 0 ? count : -1;
 }
 
 /**
@@ -809,7 +622,7 @@ postern_queue_rows_remove (PosternDatabase *database,
   status = sqlite3_column_int (query, 1);
   spooled = sqlite3_column_int (query, 2);
   postern_database_end_query (query);
-  return remove_and_note (database, row, id, status, spooled, effect, error);
+  return postern_queue_rows_remove_row (database, row, id, status, spooled, effect, error);
 }
 
 /**

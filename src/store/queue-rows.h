@@ -27,6 +27,7 @@ typedef struct
 } PosternQueueEffect;
 
 void postern_queue_effect_clear (PosternQueueEffect *self);
+void postern_queue_effect_note_status (PosternQueueEffect *effect, int from, int to);
 
 gboolean postern_queue_rows_insert (PosternDatabase *database,
                                     const PosternQueueEntry *entry,
@@ -68,17 +69,13 @@ GPtrArray *postern_queue_rows_list (PosternDatabase *database,
 gboolean
 postern_queue_rows_count (PosternDatabase *database, PosternQueueCounts *counts, GError **error);
 
-gint64 postern_queue_rows_act (PosternDatabase *database,
-                               PosternQueueAction action,
-                               const char *const *ids,
-                               const char *account_id,
-                               gint64 now_us,
-                               PosternQueueEffect *effect,
-                               GError **error);
-gint64 postern_queue_rows_sweep (PosternDatabase *database,
-                                 gint64 before_us,
-                                 PosternQueueEffect *effect,
-                                 GError **error);
+gboolean postern_queue_rows_remove_row (PosternDatabase *database,
+                                        gint64 row,
+                                        const char *id,
+                                        int status,
+                                        gboolean spooled,
+                                        PosternQueueEffect *effect,
+                                        GError **error);
 gboolean postern_queue_rows_remove (PosternDatabase *database,
                                     const char *id,
                                     PosternQueueEffect *effect,

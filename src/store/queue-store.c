@@ -28,24 +28,6 @@
 
 #define CHANGED_DELAY_MS 50
 
-struct _PosternQueueStore
-{
-  GObject parent_instance;
-  PosternStoreWriter *writer;
-  PosternStoreThread *reader;
-  PosternReadDatabase *read_database;
-  PosternPasswordTable *passwords;
-  char *state_dir;
-  char *spool_dir;
-
-  PosternQueueCounts counts;
-  guint64 generation;
-  guint changed_source;
-  GPtrArray *unsure; /* (element-type utf8) refused, but perhaps in the log that failed to sync */
-
-  GHashTable *leased; /* (element-type utf8) of the writer's thread */
-};
-
 G_DEFINE_FINAL_TYPE (PosternQueueStore, postern_queue_store, G_TYPE_OBJECT)
 
 enum
@@ -74,16 +56,16 @@ note_changed (PosternQueueStore *self)
     self->changed_source = g_timeout_add (CHANGED_DELAY_MS, on_tell_changed, self);
 }
 
-static void
-take_effect (PosternQueueStore *self, const PosternQueueEffect *effect)
+void
+postern_queue_store_take_effect (PosternQueueStore *self, const PosternQueueEffect *effect)
 {
   for (guint i = 0; i <= POSTERN_QUEUE_STATUS_LAST; i++)
     self->counts.by_status[i] += (guint) effect->counts[i];
   note_changed (self);
 }
 
-static void
-remove_orphans (PosternQueueStore *self, PosternQueueEffect *effect)
+void
+postern_queue_store_remove_orphans (PosternQueueStore *self, PosternQueueEffect *effect)
 {
   for (guint i = 0; effect->orphans != NULL && i < effect->orphans->len; i++)
     {
@@ -167,7 +149,7 @@ do_apply_committed (PosternStoreJob *job)
       if (!item->is_new && (item->lease == POSTERN_QUEUE_LEASE_ENDS || item->withdrawn))
         g_hash_table_remove (self->store->leased, item->entry->id);
     }
-  remove_orphans (self->store, &self->effect);
+  postern_queue_store_remove_orphans (self->store, &self->effect);
 }
 
 /* Its sender is told no, and yet it may be in the log: should the process end before the database
@@ -195,7 +177,7 @@ on_apply_done (PosternStoreJob *job)
 
   if (job->error == NULL)
     {
-      take_effect (self->store, &self->effect);
+      postern_queue_store_take_effect (self->store, &self->effect);
       for (guint i = 0; i < self->change->items->len; i++)
         {
           PosternQueueItem *item = &g_array_index (self->change->items, PosternQueueItem, i);
@@ -277,29 +259,12 @@ postern_queue_store_begin (PosternQueueStore *self, PosternQueueReady ready, gpo
   return postern_queue_writer_new (self, ready, user_data);
 }
 
-/* Everything else is one of these: a task, a bit of input, a number or a pointer. */
-
-typedef struct
-{
-  PosternTaskJob base;
-  PosternQueueStore *store;
-  char *id; /* (nullable) of an entry or an account, as the operation has it */
-  GStrv ids;
-  char *text;
-  int status;
-  guint offset;
-  guint limit;
-  guint total;
-  gint64 now_us;
-  PosternQueueAction action;
-  PosternQueueEffect effect;
-  PosternBodyFile *file;
-} QueueJob;
+/* All other operations are jobs of one kind */
 
 static void
 queue_job_clear (gpointer data)
 {
-  QueueJob *self = data;
+  PosternQueueJob *self = data;
 
   g_clear_pointer (&self->id, g_free);
   g_clear_pointer (&self->ids, g_strfreev);
@@ -308,14 +273,14 @@ queue_job_clear (gpointer data)
   postern_queue_effect_clear (&self->effect);
 }
 
-static QueueJob *
-queue_job_new (PosternQueueStore *self,
-               gpointer source_tag,
-               GCancellable *cancellable,
-               GAsyncReadyCallback callback,
-               gpointer user_data)
+PosternQueueJob *
+postern_queue_job_new (PosternQueueStore *self,
+                       gpointer source_tag,
+                       GCancellable *cancellable,
+                       GAsyncReadyCallback callback,
+                       gpointer user_data)
 {
-  QueueJob *job = g_new0 (QueueJob, 1);
+  PosternQueueJob *job = g_new0 (PosternQueueJob, 1);
 
   postern_task_job_init (&job->base, self, source_tag, cancellable, callback, user_data);
   job->base.clear = queue_job_clear;
@@ -323,617 +288,34 @@ queue_job_new (PosternQueueStore *self,
   return job;
 }
 
-static void
-push_write (QueueJob *job,
-            gboolean (*run) (PosternStoreJob *job, PosternDatabase *database, GError **error),
-            void (*done) (PosternStoreJob *job))
+void
+postern_queue_job_push_write (PosternQueueJob *job,
+                              gboolean (*run) (PosternStoreJob *job,
+                                               PosternDatabase *database,
+                                               GError **error),
+                              void (*done) (PosternStoreJob *job))
 {
   job->base.job.run = run;
   job->base.job.done = done;
   postern_store_writer_push (job->store->writer, &job->base.job);
 }
 
-static void
-push_read (QueueJob *job,
-           void (*prepare) (PosternStoreJob *job),
-           void (*done) (PosternStoreJob *job))
+void
+postern_queue_job_push_read (PosternQueueJob *job,
+                             void (*prepare) (PosternStoreJob *job),
+                             void (*done) (PosternStoreJob *job))
 {
   job->base.job.prepare = prepare;
   job->base.job.done = done;
   postern_store_thread_push (job->store->reader, &job->base.job);
 }
 
-static PosternDatabase *
-get_reader_database (QueueJob *job)
+PosternDatabase *
+postern_queue_job_get_reader (PosternQueueJob *job)
 {
   if (postern_task_job_is_cancelled (&job->base))
     return NULL;
   return postern_read_database_get (job->store->read_database, &job->base.job.error);
-}
-
-/* Claiming */
-
-static void
-free_entries (gpointer data)
-{
-  g_ptr_array_unref (data);
-}
-
-static gboolean
-do_claim (PosternStoreJob *job, PosternDatabase *database, GError **error)
-{
-  QueueJob *self = (QueueJob *) job;
-  GPtrArray *entries;
-
-  if (postern_task_job_is_cancelled (&self->base))
-    {
-      g_propagate_error (error, g_steal_pointer (&job->error));
-      return FALSE;
-    }
-  entries = postern_queue_rows_find_due (database,
-                                         self->id,
-                                         self->limit,
-                                         self->now_us,
-                                         self->store->leased,
-                                         error);
-  if (entries == NULL)
-    return FALSE;
-  self->base.result = entries;
-  self->base.result_free = free_entries;
-  for (guint i = 0; i < entries->len; i++)
-    {
-      const PosternQueueEntry *entry = g_ptr_array_index (entries, i);
-
-      g_hash_table_add (self->store->leased, g_strdup (entry->id));
-    }
-  return TRUE;
-}
-
-static void
-on_claim_done (PosternStoreJob *job)
-{
-  QueueJob *self = (QueueJob *) job;
-  GPtrArray *entries = self->base.result;
-
-  /* Nobody gets what was claimed in a transaction that failed, or for a caller who has left. */
-  if (entries != NULL && (job->error != NULL || postern_task_job_is_cancelled (&self->base)))
-    {
-      for (guint i = 0; i < entries->len; i++)
-        postern_queue_store_release (self->store,
-                                     ((PosternQueueEntry *) g_ptr_array_index (entries, i))->id);
-    }
-  postern_task_job_return_result (job);
-}
-
-/**
- * postern_queue_store_claim_async:
- * @account_id: (nullable): only entries of this account
- * @limit: at most so many
- * @now_us: wall clock, microseconds since the epoch, UTC
- *
- * Takes due entries, the longest due first, and leases them: nobody else is given them until an
- * update ends the lease, postern_queue_store_release() does, or the process ends.
- */
-void
-postern_queue_store_claim_async (PosternQueueStore *self,
-                                 const char *account_id,
-                                 guint limit,
-                                 gint64 now_us,
-                                 GCancellable *cancellable,
-                                 GAsyncReadyCallback callback,
-                                 gpointer user_data)
-{
-  QueueJob *job =
-      queue_job_new (self, postern_queue_store_claim_async, cancellable, callback, user_data);
-
-  job->id = g_strdup (account_id);
-  job->limit = limit;
-  job->now_us = now_us;
-  push_write (job, do_claim, on_claim_done);
-}
-
-/**
- * postern_queue_store_claim_finish:
- *
- * Returns: (transfer full) (element-type PosternQueueEntry): empty when none is due; NULL with an
- *   error, and then none is leased.
- */
-GPtrArray *
-postern_queue_store_claim_finish (PosternQueueStore *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
-typedef struct
-{
-  PosternStoreJob job;
-  PosternQueueStore *store; /* (owned) */
-  char *id;
-} ReleaseJob;
-
-static void
-do_release (PosternStoreJob *job)
-{
-  ReleaseJob *self = (ReleaseJob *) job;
-
-  g_hash_table_remove (self->store->leased, self->id);
-}
-
-static void
-on_release_done (PosternStoreJob *job)
-{
-  ReleaseJob *self = (ReleaseJob *) job;
-
-  g_object_unref (self->store);
-  g_free (self->id);
-  g_free (self);
-}
-
-/**
- * postern_queue_store_release:
- *
- * Gives a claimed entry back as it is.
- */
-void
-postern_queue_store_release (PosternQueueStore *self, const char *id)
-{
-  ReleaseJob *release = g_new0 (ReleaseJob, 1);
-
-  release->job.prepare = do_release;
-  release->job.done = on_release_done;
-  release->store = g_object_ref (self);
-  release->id = g_strdup (id);
-  postern_store_writer_push (self->writer, &release->job);
-}
-
-static gboolean
-do_next_due (PosternStoreJob *job, PosternDatabase *database, GError **error)
-{
-  QueueJob *self = (QueueJob *) job;
-
-  self->base.number = postern_queue_rows_next_due (database, self->id, self->store->leased, error);
-  return self->base.number >= 0;
-}
-
-/**
- * postern_queue_store_next_due_async:
- * @account_id: (nullable): only entries of this account
- */
-void
-postern_queue_store_next_due_async (PosternQueueStore *self,
-                                    const char *account_id,
-                                    GCancellable *cancellable,
-                                    GAsyncReadyCallback callback,
-                                    gpointer user_data)
-{
-  QueueJob *job =
-      queue_job_new (self, postern_queue_store_next_due_async, cancellable, callback, user_data);
-
-  job->id = g_strdup (account_id);
-  push_write (job, do_next_due, postern_task_job_return_number);
-}
-
-/**
- * postern_queue_store_next_due_finish:
- *
- * Returns: when the first entry that nobody has claimed is due, which may be in the past, in
- *   microseconds since the epoch; G_MAXINT64 when none waits; -1 with an error.
- */
-gint64
-postern_queue_store_next_due_finish (PosternQueueStore *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_int (G_TASK (result), error);
-}
-
-/* Looking */
-
-static void
-do_get (PosternStoreJob *job)
-{
-  QueueJob *self = (QueueJob *) job;
-  PosternDatabase *database = get_reader_database (self);
-
-  if (database != NULL)
-    self->base.result = postern_queue_rows_get (database, self->id, &job->error);
-  self->base.result_free = (GDestroyNotify) postern_queue_entry_free;
-}
-
-void
-postern_queue_store_get_async (PosternQueueStore *self,
-                               const char *id,
-                               GCancellable *cancellable,
-                               GAsyncReadyCallback callback,
-                               gpointer user_data)
-{
-  QueueJob *job =
-      queue_job_new (self, postern_queue_store_get_async, cancellable, callback, user_data);
-
-  job->id = g_strdup (id);
-  push_read (job, do_get, postern_task_job_return_result);
-}
-
-/**
- * postern_queue_store_get_finish:
- *
- * Returns: (transfer full) (nullable): NULL with POSTERN_ERROR_NOT_FOUND when there is none.
- */
-PosternQueueEntry *
-postern_queue_store_get_finish (PosternQueueStore *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
-static void
-do_list (PosternStoreJob *job)
-{
-  QueueJob *self = (QueueJob *) job;
-  PosternDatabase *database = get_reader_database (self);
-  PosternQueueFilter filter = { self->status, self->id, self->text };
-
-  if (database != NULL)
-    self->base.result = postern_queue_rows_list (database,
-                                                 &filter,
-                                                 self->offset,
-                                                 self->limit,
-                                                 &self->total,
-                                                 &job->error);
-  self->base.result_free = free_entries;
-}
-
-static void
-on_list_done (PosternStoreJob *job)
-{
-  QueueJob *self = (QueueJob *) job;
-
-  g_task_set_task_data (self->base.task, GUINT_TO_POINTER (self->total), NULL);
-  postern_task_job_return_result (job);
-}
-
-/**
- * postern_queue_store_list_async:
- * @limit: entries, at most POSTERN_QUEUE_PAGE_MAX
- *
- * One page of the entries that pass the filter, the newest first.
- */
-void
-postern_queue_store_list_async (PosternQueueStore *self,
-                                const PosternQueueFilter *filter,
-                                guint offset,
-                                guint limit,
-                                GCancellable *cancellable,
-                                GAsyncReadyCallback callback,
-                                gpointer user_data)
-{
-  QueueJob *job =
-      queue_job_new (self, postern_queue_store_list_async, cancellable, callback, user_data);
-
-  job->status = filter->status;
-  job->id = g_strdup (filter->account_id);
-  job->text = g_strdup (filter->text);
-  job->offset = offset;
-  job->limit = MIN (limit, POSTERN_QUEUE_PAGE_MAX);
-  push_read (job, do_list, on_list_done);
-}
-
-/**
- * postern_queue_store_list_finish:
- * @total: (out) (optional): how many pass the filter in all
- *
- * Returns: (transfer full) (element-type PosternQueueEntry)
- */
-GPtrArray *
-postern_queue_store_list_finish (PosternQueueStore *self,
-                                 GAsyncResult *result,
-                                 guint *total,
-                                 GError **error)
-{
-  if (total != NULL)
-    *total = GPOINTER_TO_UINT (g_task_get_task_data (G_TASK (result)));
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
-static void
-do_count_account (PosternStoreJob *job)
-{
-  QueueJob *self = (QueueJob *) job;
-  PosternDatabase *database = get_reader_database (self);
-
-  if (database != NULL)
-    self->base.number = postern_database_number (database,
-                                                 &job->error,
-                                                 "SELECT count (*) FROM entries"
-                                                 " WHERE account = ? AND status IN (0, 1)",
-                                                 "s",
-                                                 self->id);
-}
-
-/**
- * postern_queue_store_count_account_async:
- *
- * How many entries of an account are still to be sent: waiting or held.
- */
-void
-postern_queue_store_count_account_async (PosternQueueStore *self,
-                                         const char *account_id,
-                                         GCancellable *cancellable,
-                                         GAsyncReadyCallback callback,
-                                         gpointer user_data)
-{
-  QueueJob *job = queue_job_new (self,
-                                 postern_queue_store_count_account_async,
-                                 cancellable,
-                                 callback,
-                                 user_data);
-
-  job->id = g_strdup (account_id);
-  push_read (job, do_count_account, postern_task_job_return_number);
-}
-
-gint64
-postern_queue_store_count_account_finish (PosternQueueStore *self,
-                                          GAsyncResult *result,
-                                          GError **error)
-{
-  return g_task_propagate_int (G_TASK (result), error);
-}
-
-static void
-do_find_unowned (PosternStoreJob *job)
-{
-  QueueJob *self = (QueueJob *) job;
-  PosternDatabase *database = get_reader_database (self);
-  g_autoptr (GStrvBuilder) unowned = g_strv_builder_new ();
-
-  if (database == NULL)
-    return;
-  for (guint i = 0; self->ids[i] != NULL; i++)
-    {
-      gint64 count = postern_database_number (
-          database,
-          &job->error,
-          "SELECT count (*) FROM entries WHERE account = ? AND email_id = ?",
-          "ss",
-          self->id,
-          self->ids[i]);
-
-      if (count < 0)
-        return;
-      if (count == 0)
-        g_strv_builder_add (unowned, self->ids[i]);
-    }
-  self->base.result = g_strv_builder_end (unowned);
-  self->base.result_free = (GDestroyNotify) g_strfreev;
-}
-
-/**
- * postern_queue_store_find_unowned_async:
- *
- * Which of these Email ids no entry of the account has made its own, in their order. A draft that
- * belongs to another entry must not be taken for one's own, however alike they are.
- */
-void
-postern_queue_store_find_unowned_async (PosternQueueStore *self,
-                                        const char *account_id,
-                                        const char *const *email_ids,
-                                        GCancellable *cancellable,
-                                        GAsyncReadyCallback callback,
-                                        gpointer user_data)
-{
-  QueueJob *job = queue_job_new (self,
-                                 postern_queue_store_find_unowned_async,
-                                 cancellable,
-                                 callback,
-                                 user_data);
-
-  job->id = g_strdup (account_id);
-  job->ids = g_strdupv ((GStrv) email_ids);
-  push_read (job, do_find_unowned, postern_task_job_return_result);
-}
-
-GStrv
-postern_queue_store_find_unowned_finish (PosternQueueStore *self,
-                                         GAsyncResult *result,
-                                         GError **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
-static void
-do_open_body (PosternStoreJob *job)
-{
-  QueueJob *self = (QueueJob *) job;
-  PosternDatabase *database = get_reader_database (self);
-  g_autofree char *path = NULL;
-  GBytes *body;
-
-  if (database == NULL || !postern_queue_rows_get_body (database, self->id, &body, &job->error))
-    return;
-  if (body != NULL)
-    {
-      self->file = g_new0 (PosternBodyFile, 1);
-      self->file->fd = -1;
-      self->file->first = body;
-      self->file->size_octets = g_bytes_get_size (body);
-      return;
-    }
-  path = postern_queue_store_dup_spool_path (self->store, self->id);
-  self->file = postern_body_file_open (path, &job->error);
-}
-
-static void
-on_open_body_done (PosternStoreJob *job)
-{
-  QueueJob *self = (QueueJob *) job;
-
-  if (self->file != NULL)
-    self->base.result =
-        postern_body_stream_new (self->store->reader, g_steal_pointer (&self->file));
-  self->base.result_free = g_object_unref;
-  postern_task_job_return_result (job);
-}
-
-/**
- * postern_queue_store_open_body_async:
- *
- * Opens the bytes of a message as they were given. They stay readable when the entry goes.
- */
-void
-postern_queue_store_open_body_async (PosternQueueStore *self,
-                                     const char *id,
-                                     GCancellable *cancellable,
-                                     GAsyncReadyCallback callback,
-                                     gpointer user_data)
-{
-  QueueJob *job =
-      queue_job_new (self, postern_queue_store_open_body_async, cancellable, callback, user_data);
-
-  job->id = g_strdup (id);
-  push_read (job, do_open_body, on_open_body_done);
-}
-
-GInputStream *
-postern_queue_store_open_body_finish (PosternQueueStore *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
-/* What a person does */
-
-static void
-on_changed_done (PosternStoreJob *job)
-{
-  QueueJob *self = (QueueJob *) job;
-
-  if (job->error == NULL && self->base.number > 0)
-    take_effect (self->store, &self->effect);
-  postern_task_job_return_number (job);
-}
-
-static void
-do_orphans_committed (PosternStoreJob *job)
-{
-  QueueJob *self = (QueueJob *) job;
-
-  remove_orphans (self->store, &self->effect);
-}
-
-static gboolean
-do_act (PosternStoreJob *job, PosternDatabase *database, GError **error)
-{
-  QueueJob *self = (QueueJob *) job;
-
-  self->base.number = postern_queue_rows_act (database,
-                                              self->action,
-                                              (const char *const *) self->ids,
-                                              self->id,
-                                              self->now_us,
-                                              &self->effect,
-                                              error);
-  return self->base.number >= 0;
-}
-
-static QueueJob *
-act_job_new (PosternQueueStore *self,
-             PosternQueueAction action,
-             GAsyncReadyCallback callback,
-             gpointer user_data)
-{
-  QueueJob *job = queue_job_new (self, postern_queue_store_act_async, NULL, callback, user_data);
-
-  job->action = action;
-  job->now_us = postern_clock_now_us ();
-  return job;
-}
-
-/**
- * postern_queue_store_act_async:
- *
- * Does something to entries, all in one commit. Unknown ids, and entries to which the action does
- * not apply, are passed over. An entry that is being delivered right now takes its new status at the
- * end of the step it is in, unless that step sent it.
- */
-void
-postern_queue_store_act_async (PosternQueueStore *self,
-                               PosternQueueAction action,
-                               const char *const *ids,
-                               GAsyncReadyCallback callback,
-                               gpointer user_data)
-{
-  QueueJob *job = act_job_new (self, action, callback, user_data);
-
-  job->ids = g_strdupv ((GStrv) ids);
-  push_write (job, do_act, on_changed_done);
-}
-
-/**
- * postern_queue_store_act_account_async:
- *
- * The same with all entries of an account.
- */
-void
-postern_queue_store_act_account_async (PosternQueueStore *self,
-                                       PosternQueueAction action,
-                                       const char *account_id,
-                                       GAsyncReadyCallback callback,
-                                       gpointer user_data)
-{
-  QueueJob *job = act_job_new (self, action, callback, user_data);
-
-  job->id = g_strdup (account_id);
-  push_write (job, do_act, on_changed_done);
-}
-
-/**
- * postern_queue_store_act_finish:
- *
- * Returns: to how many entries something was done; -1 with an error.
- */
-gint64
-postern_queue_store_act_finish (PosternQueueStore *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_int (G_TASK (result), error);
-}
-
-static gboolean
-do_sweep (PosternStoreJob *job, PosternDatabase *database, GError **error)
-{
-  QueueJob *self = (QueueJob *) job;
-
-  self->base.number =
-      postern_queue_rows_sweep (database,
-                                self->now_us - POSTERN_QUEUE_DISCARDED_DAYS * G_TIME_SPAN_DAY,
-                                &self->effect,
-                                error);
-  return self->base.number >= 0;
-}
-
-/**
- * postern_queue_store_sweep_async:
- *
- * Removes what was discarded seven days ago or earlier.
- */
-void
-postern_queue_store_sweep_async (PosternQueueStore *self,
-                                 gint64 now_us,
-                                 GAsyncReadyCallback callback,
-                                 gpointer user_data)
-{
-  QueueJob *job = queue_job_new (self, postern_queue_store_sweep_async, NULL, callback, user_data);
-
-  job->now_us = now_us;
-  job->base.job.committed = do_orphans_committed;
-  push_write (job, do_sweep, on_changed_done);
-}
-
-/**
- * postern_queue_store_sweep_finish:
- *
- * Returns: how many went; -1 with an error.
- */
-gint64
-postern_queue_store_sweep_finish (PosternQueueStore *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_int (G_TASK (result), error);
 }
 
 /* Opening, reopening, closing */
@@ -941,7 +323,7 @@ postern_queue_store_sweep_finish (PosternQueueStore *self, GAsyncResult *result,
 static gboolean
 do_reopen (PosternStoreJob *job, PosternDatabase *database, GError **error)
 {
-  QueueJob *self = (QueueJob *) job;
+  PosternQueueJob *self = (PosternQueueJob *) job;
 
   for (guint i = 0; self->ids[i] != NULL; i++)
     {
@@ -956,7 +338,7 @@ do_reopen (PosternStoreJob *job, PosternDatabase *database, GError **error)
 static void
 do_reopen_committed (PosternStoreJob *job)
 {
-  QueueJob *self = (QueueJob *) job;
+  PosternQueueJob *self = (PosternQueueJob *) job;
 
   for (guint i = 0; self->ids[i] != NULL; i++)
     {
@@ -969,7 +351,7 @@ do_reopen_committed (PosternStoreJob *job)
 static void
 on_reopen_done (PosternStoreJob *job)
 {
-  QueueJob *self = (QueueJob *) job;
+  PosternQueueJob *self = (PosternQueueJob *) job;
 
   if (job->error == NULL)
     {
@@ -992,7 +374,8 @@ postern_queue_store_reopen_async (PosternQueueStore *self,
                                   GAsyncReadyCallback callback,
                                   gpointer user_data)
 {
-  QueueJob *job = queue_job_new (self, postern_queue_store_reopen_async, NULL, callback, user_data);
+  PosternQueueJob *job =
+      postern_queue_job_new (self, postern_queue_store_reopen_async, NULL, callback, user_data);
 
   job->ids = g_new0 (char *, self->unsure->len + 1);
   for (guint i = 0; i < self->unsure->len; i++)
