@@ -387,9 +387,7 @@ postern_connection_is_lost (const PosternConnection *self)
 
 /* The end */
 
-/* Closing a socket that has unread input makes the kernel send a reset, which destroys what the
- * peer has not read yet: our last reply. So we tell that we are through, and swallow what still
- * comes until the peer hangs up too. */
+/* Swallows what still comes, until the peer hangs up too. */
 static void
 linger (PosternConnection *self)
 {
@@ -431,8 +429,7 @@ advance_to_end (PosternConnection *self)
       self->state = LINGERING;
       postern_epoll_source_start_timer (self->pool->epoll, &self->timer, LINGER_US);
       owe_nothing (self);
-      /* When the peer has ended already, nothing can come that would do harm. */
-      if (!postern_socket_end (&self->socket) || self->socket.has_ended)
+      if (!postern_socket_end (&self->socket))
         lose (self);
     }
   if (self->state == LINGERING && !self->is_lost)

@@ -163,6 +163,29 @@ test_one_write (void)
 }
 
 static void
+say_too_much (gpointer user_data)
+{
+  Scene *scene = user_data;
+  g_autoptr (PosternTestClient) client =
+      postern_test_server_log_in (scene->on, POSTERN_SERVICE_POP3);
+  g_autofree char *rest = g_strnfill (200 * 1000, 'x');
+
+  postern_test_client_send (client, "QUIT\r\n");
+  postern_test_client_send (client, rest);
+  g_usleep (50 * 1000);
+  postern_test_client_expect (client, "+OK Bye");
+  g_assert_true (postern_test_client_has_ended (client));
+}
+
+static void
+test_last_reply (void)
+{
+  g_autoptr (PosternTestServer) server = postern_test_server_new (NULL);
+
+  play (say_too_much, server);
+}
+
+static void
 break_off (gpointer user_data)
 {
   Scene *scene = user_data;
@@ -290,6 +313,7 @@ main (int argc, char **argv)
   g_test_add_func ("/net/pop3-driver/small-message-is-one-write", test_one_write);
   g_test_add_func ("/net/pop3-driver/pipelined-commands-are-answered-in-order", test_pipeline);
   g_test_add_func ("/net/pop3-driver/half-closed-client-gets-all-answers", test_half_close);
+  g_test_add_func ("/net/pop3-driver/last-reply-survives-what-follows-quit", test_last_reply);
   g_test_add_func ("/net/pop3-driver/broken-body-ends-without-the-dot", test_broken_body);
   g_test_add_func ("/net/pop3-driver/slow-reader-costs-under-a-megabyte", test_slow_reader);
   g_test_add_func ("/net/pop3-driver/hanging-up-while-a-body-flows-is-harmless", test_hang_up);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -119,12 +120,20 @@ postern_socket_send (PosternSocket *self, const struct iovec *pieces, int n_piec
 /**
  * postern_socket_end:
  *
- * Tells the peer that we are through.
- * Returns: whether the peer is still there and may have to be heard out.
+ * To be called when all is sent. Closing a socket that has unread input makes the kernel send a
+ * reset, which may destroy what the peer has not read yet: our last reply. Then the peer is told
+ * that we are through, and has to be heard out first.
+ *
+ * Returns: whether it has to; if not, the socket can be closed without harm.
  */
 gboolean
 postern_socket_end (PosternSocket *self)
 {
+  int unread = 0;
+
+  if (self->is_dead || ioctl (self->watch.fd, FIONREAD, &unread) < 0 || unread == 0)
+    return FALSE;
+  self->can_read = TRUE;
   return shutdown (self->watch.fd, SHUT_WR) == 0;
 }
 
