@@ -9,6 +9,7 @@
 
 import { isAddress, ownForm, uniqueAddresses } from './address.js';
 import {
+  MethodError,
   SetError,
   changesAnswer,
   checkArgument,
@@ -44,6 +45,10 @@ const PROPERTIES = [
 ];
 /** Per recipient, the Message-ID under which it left: the binding replaces the author's. */
 const MESSAGE_IDS = 'deliveredMessageIds';
+
+/** What the directory answers at once, and how many times it is asked: calls are limited on the free plan. */
+const ADDRESSES_PER_QUESTION = 1000;
+const MAX_ADDRESSES = 20 * ADDRESSES_PER_QUESTION;
 
 const REPEATABLE = /^[A-Za-z]?[0-9A-Fa-f]{32}$/;
 
@@ -133,9 +138,17 @@ async function resolveAll(args, context) {
       if (repeatOf(key, context) === null)
         for (const address of readSubmission(wanted, context).recipients) addresses.add(address);
     });
+  if (addresses.size > MAX_ADDRESSES)
+    throw new MethodError('requestTooLarge', `At most ${MAX_ADDRESSES} recipients may be given in one request.`);
   const list = [...addresses];
-  const found = list.length > 0 ? await context.resolve(list) : [];
-  return new Map(list.map((address, i) => [address, found[i] ?? null]));
+  /** @type {Map<string, Resolution>} */
+  const destinations = new Map();
+  for (let start = 0; start < list.length; start += ADDRESSES_PER_QUESTION) {
+    const asked = list.slice(start, start + ADDRESSES_PER_QUESTION);
+    const found = await context.resolve(asked);
+    asked.forEach((address, i) => destinations.set(address, found[i] ?? null));
+  }
+  return destinations;
 }
 
 /**

@@ -181,6 +181,21 @@ describe('email submission', () => {
     assert.deepEqual([error.type, error.maxRecipients], ['tooManyRecipients', 1000]);
   });
 
+  it('takes more recipients in one request than the directory answers at once', async () => {
+    const id = await draft();
+    /** @type {Record<string, object>} */
+    const create = {};
+    for (const key of ['a', 'b', 'c'])
+      create[key] = await account.submission(
+        id,
+        Array.from({ length: 500 }, (_, i) => `${key}${i}@tempfail.test`),
+      );
+    const { created } = await account.call('EmailSubmission/set', { create });
+    assert.deepEqual(Object.keys(created), ['a', 'b', 'c']);
+    await account.rpc('wipe');
+    account = await runtime.account({ name: 'ada', aliases: ['countess'] });
+  });
+
   it('lets the owner write from an alias, a tag and in any case', async () => {
     for (const from of ['countess@example.test', 'ADA@Example.TEST', 'ada+list@example.test']) {
       const id = await draft(message(from));

@@ -229,7 +229,7 @@ describe('outgoing', () => {
     const to = Array.from({ length: 200 }, (_, i) => `many${i}@verified.test`);
     await ada.send(message(ada.address), to);
     const left = async () => (await runtime.outbound()).filter((mail) => mail.to.startsWith('many'));
-    await until(async () => (await left()).length >= 200, { what: '200 mails' });
+    await until(async () => (await left()).length >= 200, { what: '200 mails', timeoutMs: 30_000 });
     assert.deepEqual((await left()).map((mail) => mail.to).sort(), [...to].sort());
   });
 

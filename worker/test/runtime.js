@@ -13,7 +13,7 @@ import { Account } from './account.js';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const LOCAL = resolve(HERE, '../local');
-const START_TIMEOUT_MS = 10_000;
+const START_TIMEOUT_MS = 30_000;
 
 export const DOMAIN = 'example.test';
 
@@ -214,7 +214,7 @@ export class Runtime {
  * @param {{ what: string, timeoutMs?: number }} options
  * @returns {Promise<T>}
  */
-export async function until(look, { what, timeoutMs = 8000 }) {
+export async function until(look, { what, timeoutMs = 20_000 }) {
   const end = Date.now() + timeoutMs;
   for (;;) {
     const found = await look();

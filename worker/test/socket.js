@@ -70,7 +70,7 @@ export class Socket {
    * @param {number} [timeoutMs]
    * @returns {Promise<any>} the next message
    */
-  receive(timeoutMs = 5000) {
+  receive(timeoutMs = 20_000) {
     if (this.#messages.length > 0) return Promise.resolve(this.#messages.shift());
     return new Promise((done, fail) => {
       const timer = setTimeout(() => fail(new Error('No message came')), timeoutMs);
