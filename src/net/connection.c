@@ -5,6 +5,8 @@
 
 #include "net/connection.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -22,6 +24,7 @@
 #define WRITE_A_TURN   (256 * 1024) /* octets */
 #define FLUSH_US       (30 * G_USEC_PER_SEC)
 #define LINGER_US      (2 * G_USEC_PER_SEC)
+#define TELL_AGAIN_US  ((gint64) 60 * 60 * G_USEC_PER_SEC)
 #define LINGER_OCTETS  (256 * 1024) /* of what nobody asked for, before we hang up anyway */
 
 typedef enum
@@ -333,6 +336,19 @@ begin_handshake (PosternConnection *self)
     self->state = HANDSHAKE;
 }
 
+/* Such a program tries again every few minutes, and says nothing new then. */
+static void
+tell_distrust (PosternConnectionPool *pool)
+{
+  gint64 now_us = postern_clock_monotonic_us ();
+
+  if (pool->distrust_told_us != 0 && now_us - pool->distrust_told_us < TELL_AGAIN_US)
+    return;
+  pool->distrust_told_us = now_us;
+  g_message ("A mail program does not trust Postern's certificate and hung up. Let it trust the "
+             "certificate authority, or confirm the certificate there.");
+}
+
 static void
 shake_hands (PosternConnection *self)
 {
@@ -347,9 +363,7 @@ shake_hands (PosternConnection *self)
     case POSTERN_TLS_DISTRUSTED:
       self->pool->n_distrusted++;
       self->pool->n_failed++;
-      g_message (
-          "A mail program does not trust Postern's certificate and hung up. Let it trust the "
-          "certificate authority, or confirm the certificate there.");
+      tell_distrust (self->pool);
       lose (self);
       break;
     case POSTERN_TLS_FAILED:

@@ -26,8 +26,9 @@ typedef struct
   guint n_owing; /* of those, such as have not said it all yet */
   void (*on_quiet) (gpointer owner); /* (nullable): none of them owes anything any more */
   gpointer owner;
-  guint64 n_distrusted; /* peers that hung up since they do not trust our certificate */
-  guint64 n_failed;     /* handshakes that failed for any reason, or took too long */
+  guint64 n_distrusted;    /* peers that hung up since they do not trust our certificate */
+  gint64 distrust_told_us; /* monotonic; when that was last told */
+  guint64 n_failed;        /* handshakes that failed for any reason, or took too long */
 } PosternConnectionPool;
 
 typedef enum

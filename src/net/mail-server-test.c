@@ -145,6 +145,48 @@ test_login_timeout (void)
 }
 
 static void
+log_in_from_afar (gpointer user_data)
+{
+  Scene *scene = user_data;
+  g_autoptr (PosternTestClient) pop3 =
+      postern_test_server_connect (scene->on, POSTERN_SERVICE_POP3, POSTERN_SECURITY_STARTTLS);
+  g_autoptr (PosternTestClient) smtp =
+      postern_test_server_connect (scene->on, POSTERN_SERVICE_SMTP, POSTERN_SECURITY_STARTTLS);
+
+  postern_test_client_expect (pop3, "+OK*");
+  postern_test_client_talk (pop3, "USER user", "-ERR*");
+  postern_test_client_talk (pop3, "PASS right", "-ERR*");
+  postern_test_client_talk (pop3, "STLS", "+OK*");
+  g_assert_true (postern_test_client_start_tls (pop3, scene->on->ca_path));
+  postern_test_client_talk (pop3, "USER user", "+OK*");
+  postern_test_client_talk (pop3, "PASS right", "+OK*");
+  postern_test_client_expect (smtp, "220 *");
+  postern_test_client_talk (smtp, "EHLO client.test", "250 *");
+  postern_test_client_talk (smtp, "AUTH PLAIN AHVzZXIAcmlnaHQ=", "5?? *");
+}
+
+/* Whatever the configuration says: only what is on this machine may do without TLS. */
+static void
+test_exposure (void)
+{
+  g_autoptr (PosternTestServer) server = postern_test_server_new (NULL);
+  g_autoptr (PosternListener) pop3 = NULL;
+  PosternListenerSpec spec = { .exposure = POSTERN_EXPOSURE_LAN };
+
+  spec.service = POSTERN_SERVICE_SMTP;
+  for (guint i = 0; i < POSTERN_N_SERVICES; i++)
+    {
+      g_clear_object (&pop3);
+      pop3 = postern_mail_server_listen (server->server, &spec, NULL);
+      server->ports[spec.service][POSTERN_SECURITY_STARTTLS] = postern_listener_get_port (pop3);
+      spec.service = POSTERN_SERVICE_POP3;
+    }
+  play (log_in_from_afar, server);
+  g_assert_cmpuint (server->host->n_checks, ==, 1);
+  g_assert_cmpuint (postern_listener_get_n_accepted (pop3), ==, 1);
+}
+
+static void
 drive_by (gpointer user_data)
 {
   Scene *scene = user_data;
@@ -321,6 +363,7 @@ main (int argc, char **argv)
                    test_hang_up_while_slowed);
   g_test_add_func ("/net/mail-server/unchecked-password-is-no-wrong-one", test_unavailable);
   g_test_add_func ("/net/mail-server/talking-does-not-buy-time-to-log-in", test_login_timeout);
+  g_test_add_func ("/net/mail-server/login-in-clear-is-for-this-machine-only", test_exposure);
   g_test_add_func ("/net/mail-server/web-page-is-cut-off", test_http);
   g_test_add_func ("/net/mail-server/connections-have-a-limit", test_max_connections);
   g_test_add_func ("/net/mail-server/strangers-have-a-limit", test_max_strangers);

@@ -175,6 +175,7 @@ say_too_much (gpointer user_data)
   g_usleep (50 * 1000);
   postern_test_client_expect (client, "+OK Bye");
   g_assert_true (postern_test_client_has_ended (client));
+  g_assert_false (postern_test_client_was_reset (client));
 }
 
 static void

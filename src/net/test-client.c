@@ -24,6 +24,7 @@ struct _PosternTestClient
   const char *alpn;
   char *chosen;
   GByteArray *input;
+  gboolean was_reset;
 };
 
 /* Connects to 127.0.0.1; a peer that says nothing for 20 s fails the test. */
@@ -101,7 +102,10 @@ postern_test_client_read_some (PosternTestClient *self, gsize most)
   if (got < 0 && self->session == NULL && (errno == EAGAIN || errno == EWOULDBLOCK))
     g_error ("The server has said nothing for %d s", PATIENCE_S);
   if (got <= 0)
-    return 0;
+    {
+      self->was_reset = got < 0;
+      return 0;
+    }
   g_byte_array_append (self->input, data, (guint) got);
   return (gsize) got;
 }
@@ -172,6 +176,13 @@ gboolean
 postern_test_client_has_ended (PosternTestClient *self)
 {
   return self->input->len == 0 && postern_test_client_read_some (self, 1) == 0;
+}
+
+/* Whether the end that was met was no polite one. */
+gboolean
+postern_test_client_was_reset (PosternTestClient *self)
+{
+  return self->was_reset;
 }
 
 void

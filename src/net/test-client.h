@@ -24,6 +24,7 @@ void postern_test_client_talk (PosternTestClient *self, const char *line, const 
 GBytes *postern_test_client_read_until (PosternTestClient *self, const char *end);
 gsize postern_test_client_read_some (PosternTestClient *self, gsize most);
 gboolean postern_test_client_has_ended (PosternTestClient *self);
+gboolean postern_test_client_was_reset (PosternTestClient *self);
 gboolean postern_test_client_start_tls (PosternTestClient *self, const char *ca_path);
 const char *postern_test_client_get_alpn (PosternTestClient *self);
 void postern_test_client_offer_alpn (PosternTestClient *self, const char *name);
