@@ -222,7 +222,9 @@ sync_directory_of (const char *path, GError **error)
  * postern_database_open:
  * @migrations: SQL of each schema change, in order; the first makes the first schema
  *
- * Opens a database for writing, makes it when there is none, and brings its schema up to date.
+ * Opens a database for writing, makes it when there is none, and brings its schema up to date. No
+ * other connection of this process may have it open: closing any descriptor of a file gives up all
+ * locks that the process has on it, and the header is looked at here (fcntl(2)).
  * Returns: (transfer full) (nullable): NULL with POSTERN_ERROR_NEWER when a newer version wrote it,
  *   STORAGE or FULL when the disk did not do it.
  */
@@ -232,7 +234,6 @@ postern_database_open (const char *path,
                        guint n_migrations,
                        GError **error)
 {
-  g_autoptr (PosternDatabase) self = NULL;
   g_autofree char *name = g_path_get_basename (path);
   int fd;
 
@@ -247,16 +248,29 @@ postern_database_open (const char *path,
       return NULL;
     }
   close (fd);
+  return postern_database_reopen (path, migrations, n_migrations, error);
+}
 
-  self = open_handle (path, SQLITE_OPEN_READWRITE, error);
+/**
+ * postern_database_reopen:
+ *
+ * The same for one that this process had open before, and may have open for reading.
+ */
+PosternDatabase *
+postern_database_reopen (const char *path,
+                         const char *const *migrations,
+                         guint n_migrations,
+                         GError **error)
+{
+  g_autoptr (PosternDatabase) self = open_handle (path, SQLITE_OPEN_READWRITE, error);
+
   if (self == NULL)
     return NULL;
   if (!execute (self,
                 "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;"
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                 "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 16777216;"
-                "PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY;"
-                "PRAGMA foreign_keys = OFF",
+                "PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY",
                 error))
     return NULL;
   sqlite3_wal_hook (self->handle, on_commit, self);

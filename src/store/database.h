@@ -17,6 +17,10 @@ PosternDatabase *postern_database_open (const char *path,
                                         const char *const *migrations,
                                         guint n_migrations,
                                         GError **error);
+PosternDatabase *postern_database_reopen (const char *path,
+                                          const char *const *migrations,
+                                          guint n_migrations,
+                                          GError **error);
 PosternDatabase *postern_database_open_reader (const char *path, GError **error);
 void postern_database_free (PosternDatabase *self);
 void postern_database_abandon (PosternDatabase *self);

@@ -1,15 +1,26 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "store/store.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "tests/support/await.h"
 #include "tests/support/scratch.h"
 #include "tests/support/sync-shim.h"
 
-#include <stdarg.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #define NOW G_GINT64_CONSTANT (1700000000000000)
+
+/* The disk is as full as a test wants it. */
+static guint64 free_octets = G_MAXINT64;
+
+int
+statvfs (const char *path, struct statvfs *facts)
+{
+  *facts = (struct statvfs){ .f_frsize = 1, .f_bavail = free_octets };
+  return 0;
+}
 
 typedef struct
 {
@@ -550,6 +561,8 @@ test_failed_sync (Fixture *self, gconstpointer data)
   assert_listing (self, "a b c");
   postern_maildrop_store_reopen_async (self->drops, await_done, &reopening);
   end_change (self, &reopening);
+  assert_listing (self, "a b c");
+  g_assert_cmpstr (postern_maildrop_store_get_cursor (self->drops, "acc"), ==, "s1");
   bury (self, "b");
   assert_listing (self, "a c");
 }
@@ -839,6 +852,30 @@ test_same_body_twice (Fixture *self, gconstpointer data)
 }
 
 static void
+test_reserve (Fixture *self, gconstpointer data)
+{
+  PosternBodyWriter *writer;
+  guint64 row;
+
+  replace (self, "a@1", "s1", NOW);
+  row = row_of (self, "a");
+  postern_clock_set (NOW, 0);
+  free_octets = 200 * 1000 * 1000;
+  postern_clock_advance (2 * G_TIME_SPAN_SECOND);
+  g_assert_false (postern_store_has_room (self->store));
+  g_assert_null (postern_body_cache_begin (self->bodies, "acc", row, 10, NULL, NULL));
+  free_octets++;
+  g_assert_false (postern_store_has_room (self->store)); /* not asked again within a second */
+  postern_clock_advance (2 * G_TIME_SPAN_SECOND);
+  g_assert_true (postern_store_has_room (self->store));
+  writer = postern_body_cache_begin (self->bodies, "acc", row, 10, NULL, NULL);
+  g_assert_nonnull (writer);
+  postern_body_writer_free (writer);
+  free_octets = G_MAXINT64;
+  postern_clock_restore ();
+}
+
+static void
 test_removed_account (Fixture *self, gconstpointer data)
 {
   g_auto (Await) await = { 0 };
@@ -887,6 +924,7 @@ main (int argc, char *argv[])
   TEST ("files-and-rows-that-do-not-match-are-swept", test_sweep);
   TEST ("longest-unread-is-evicted", test_eviction);
   TEST ("same-body-fetched-twice-at-once", test_same_body_twice);
+  TEST ("under-the-reserve-nothing-is-cached", test_reserve);
   TEST ("removed-account-leaves-nothing", test_removed_account);
   return g_test_run ();
 }

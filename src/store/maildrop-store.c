@@ -344,46 +344,10 @@ postern_maildrop_store_get_bodies (PosternMaildropStore *self)
 
 /* Opening, reopening, closing */
 
+/* All accounts with their listings, read anew. */
 static gboolean
-do_nothing (PosternStoreJob *job, PosternDatabase *database, GError **error)
+load (PosternMaildropStore *self, PosternDatabase *database, GHashTable *maildrops, GError **error)
 {
-  return TRUE;
-}
-
-static void
-on_reopen_done (PosternStoreJob *job)
-{
-  ((PosternTaskJob *) job)->number = 1;
-  postern_task_job_return_number (job);
-}
-
-/**
- * postern_maildrop_store_reopen_async:
- *
- * Opens the database again after an error has closed it; ends by change_finish. A change that was
- * answered with an error may turn out to have been made.
- */
-void
-postern_maildrop_store_reopen_async (PosternMaildropStore *self,
-                                     GAsyncReadyCallback callback,
-                                     gpointer user_data)
-{
-  PosternMaildropJob *job = postern_maildrop_job_new (self,
-                                                      postern_maildrop_store_reopen_async,
-                                                      NULL,
-                                                      NULL,
-                                                      callback,
-                                                      user_data);
-
-  job->base.job.run = do_nothing;
-  job->base.job.done = on_reopen_done;
-  postern_store_writer_reopen (self->writer, &job->base.job);
-}
-
-static gboolean
-load (PosternMaildropStore *self, GError **error)
-{
-  PosternDatabase *database = postern_store_writer_get_database (self->writer);
   g_autoptr (GArray) numbers = g_array_new (FALSE, FALSE, sizeof (gint64));
   g_autoptr (GPtrArray) ids = g_ptr_array_new_with_free_func (g_free);
   sqlite3_stmt *query =
@@ -403,14 +367,75 @@ load (PosternMaildropStore *self, GError **error)
     return FALSE;
   for (guint i = 0; i < numbers->len; i++)
     {
-      PosternMaildropState *maildrop =
-          describe (self, database, g_array_index (numbers, gint64, i), error);
+      PosternMaildropEffect effect = { .rebuild = TRUE };
+      gint64 number = g_array_index (numbers, gint64, i);
+      PosternMaildropState *maildrop;
 
+      postern_maildrop_view_take (get_view (self, number), &effect);
+      maildrop = describe (self, database, number, error);
       if (maildrop == NULL)
         return FALSE;
-      g_hash_table_insert (self->maildrops, g_strdup (g_ptr_array_index (ids, i)), maildrop);
+      g_hash_table_insert (maildrops, g_strdup (g_ptr_array_index (ids, i)), maildrop);
     }
   return TRUE;
+}
+
+static GHashTable *
+maildrops_new (void)
+{
+  return g_hash_table_new_full (g_str_hash, g_str_equal, g_free, maildrop_free);
+}
+
+static gboolean
+do_reload (PosternStoreJob *job, PosternDatabase *database, GError **error)
+{
+  PosternMaildropJob *self = (PosternMaildropJob *) job;
+
+  self->base.result = maildrops_new ();
+  self->base.result_free = (GDestroyNotify) g_hash_table_unref;
+  return load (self->store, database, self->base.result, error);
+}
+
+static void
+on_reopen_done (PosternStoreJob *job)
+{
+  PosternMaildropJob *self = (PosternMaildropJob *) job;
+  PosternMaildropStore *store = self->store;
+  GHashTableIter iter;
+  gpointer account_id;
+
+  if (job->error == NULL)
+    {
+      g_hash_table_unref (store->maildrops);
+      store->maildrops = g_steal_pointer (&self->base.result);
+      self->base.number = 1;
+      g_hash_table_iter_init (&iter, store->maildrops);
+      while (g_hash_table_iter_next (&iter, &account_id, NULL))
+        g_signal_emit (store, signals[SIGNAL_LISTING_CHANGED], 0, account_id);
+    }
+  postern_task_job_return_number (job);
+}
+
+/**
+ * postern_maildrop_store_reopen_async:
+ *
+ * Opens the database again after an error has closed it; ends by change_finish.
+ */
+void
+postern_maildrop_store_reopen_async (PosternMaildropStore *self,
+                                     GAsyncReadyCallback callback,
+                                     gpointer user_data)
+{
+  PosternMaildropJob *job = postern_maildrop_job_new (self,
+                                                      postern_maildrop_store_reopen_async,
+                                                      NULL,
+                                                      NULL,
+                                                      callback,
+                                                      user_data);
+
+  job->base.job.run = do_reload;
+  job->base.job.done = on_reopen_done;
+  postern_store_writer_reopen (self->writer, &job->base.job);
 }
 
 /* The maildrops in @state_dir, which must exist. Blocks. */
@@ -438,7 +463,8 @@ postern_maildrop_store_open (const char *state_dir, PosternStoreThread *reader, 
                                             postern_maildrop_schema_length,
                                             NULL,
                                             error);
-  if (self->writer == NULL || !load (self, error))
+  if (self->writer == NULL ||
+      !load (self, postern_store_writer_get_database (self->writer), self->maildrops, error))
     {
       g_prefix_error (error, "Opening the maildrops: ");
       return NULL;
@@ -481,7 +507,7 @@ postern_maildrop_store_finalize (GObject *object)
 static void
 postern_maildrop_store_init (PosternMaildropStore *self)
 {
-  self->maildrops = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, maildrop_free);
+  self->maildrops = maildrops_new ();
   self->views = g_hash_table_new_full (g_int64_hash,
                                        g_int64_equal,
                                        g_free,

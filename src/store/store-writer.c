@@ -19,8 +19,10 @@
  *   4. the commit, one sync; then all answers, in order.
  *
  * A sync that failed may have thrown away what it could not write, and the next one on the same
- * handle would succeed and mean nothing. So the database is closed at the first failure, and until
- * somebody reopens it every job is told why. */
+ * handle would succeed and mean nothing. So the database is given up at the first failure, and until
+ * somebody reopens it every job is told why. The handle that failed does nothing any more, but stays
+ * open until a new one is: it knows where the log ended before the failure. Without it the new one
+ * would read the log from the file, and find a commit there that was answered with an error. */
 
 struct _PosternStoreWriter
 {
@@ -37,6 +39,7 @@ struct _PosternStoreWriter
 
   /* Of the thread, once it runs. */
   PosternDatabase *database;
+  PosternDatabase *failed; /* (nullable) */
   GError *closed_by;
   gboolean closing;
 
@@ -56,7 +59,7 @@ close_after_error (PosternStoreWriter *self, const GError *error)
                    "The message store was closed after an error: %s. Nothing is accepted "
                    "until it was opened again: check the disk",
                    error->message);
-  g_clear_pointer (&self->database, postern_database_abandon);
+  self->failed = g_steal_pointer (&self->database);
   g_atomic_int_set (&self->is_open, FALSE);
 }
 
@@ -153,6 +156,7 @@ close_in_order (PosternStoreWriter *self)
                                            POSTERN_ERROR_STORAGE,
                                            "The message store is closed: Postern is ending");
   g_clear_pointer (&self->database, postern_database_free);
+  g_clear_pointer (&self->failed, postern_database_abandon);
   g_atomic_int_set (&self->is_open, FALSE);
 }
 
@@ -335,9 +339,10 @@ do_reopen (PosternStoreJob *job)
   if (writer->database != NULL)
     return;
   writer->database =
-      postern_database_open (writer->path, writer->migrations, writer->n_migrations, &job->error);
+      postern_database_reopen (writer->path, writer->migrations, writer->n_migrations, &job->error);
   if (writer->database == NULL)
     return;
+  g_clear_pointer (&writer->failed, postern_database_abandon);
   g_clear_error (&writer->closed_by);
   g_atomic_int_set (&writer->is_open, TRUE);
   g_message ("%s is open again", writer->path);
