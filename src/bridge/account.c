@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "bridge/account-sync.h"
-#include "bridge/caching-stream.h"
+#include "bridge/body-opener.h"
 #include "bridge/outbox.h"
 #include "bridge/queue-submission.h"
 #include "bridge/sender-policy.h"
@@ -509,94 +509,6 @@ account_ref_listing (PosternMailUser *user, GError **error)
   return listing;
 }
 
-typedef struct
-{
-  PosternListing *listing;
-  guint index;
-  PosternMaildropMessage *message; /* (nullable) */
-} Opening;
-
-static void
-opening_free (gpointer data)
-{
-  Opening *opening = data;
-
-  postern_listing_unref (opening->listing);
-  g_clear_pointer (&opening->message, postern_maildrop_message_free);
-  g_free (opening);
-}
-
-static void
-on_fetched (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  PosternAccount *self = g_task_get_source_object (task);
-  const Opening *opening = g_task_get_task_data (task);
-  GError *error = NULL;
-  g_autoptr (GInputStream) body =
-      postern_backend_fetch_finish (POSTERN_BACKEND (source), result, &error);
-
-  if (body == NULL)
-    g_task_return_error (task, error);
-  else
-    g_task_return_pointer (task,
-                           postern_caching_stream_new (body,
-                                                       postern_store_get_bodies (self->store),
-                                                       self->config->id,
-                                                       opening->message->row,
-                                                       opening->message->size_octets),
-                           g_object_unref);
-}
-
-static void
-on_looked_up (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  PosternAccount *self = g_task_get_source_object (task);
-  Opening *opening = g_task_get_task_data (task);
-  GError *error = NULL;
-
-  opening->message =
-      postern_maildrop_store_lookup_finish (POSTERN_MAILDROP_STORE (source), result, &error);
-  if (opening->message == NULL)
-    {
-      g_task_return_error (task, error);
-      return;
-    }
-  postern_backend_fetch_async (self->backend,
-                               opening->message->blob_id,
-                               opening->message->size_octets,
-                               g_task_get_cancellable (task),
-                               on_fetched,
-                               g_object_ref (task));
-}
-
-static void
-on_cache_opened (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  PosternAccount *self = g_task_get_source_object (task);
-  const Opening *opening = g_task_get_task_data (task);
-  g_autoptr (GError) error = NULL;
-  GInputStream *body = postern_body_cache_open_finish (POSTERN_BODY_CACHE (source), result, &error);
-
-  if (body != NULL)
-    {
-      g_task_return_pointer (task, body, g_object_unref);
-      return;
-    }
-  if (g_task_return_error_if_cancelled (task))
-    return;
-  if (!g_error_matches (error, POSTERN_ERROR, POSTERN_ERROR_NOT_FOUND))
-    g_info ("A cached message cannot be read, so it is fetched again: %s", error->message);
-  postern_maildrop_store_lookup_async (maildrops (self),
-                                       self->config->id,
-                                       postern_listing_get_row (opening->listing, opening->index),
-                                       g_task_get_cancellable (task),
-                                       on_looked_up,
-                                       g_object_ref (task));
-}
-
 static void
 account_open_body_async (PosternMailUser *user,
                          PosternListing *listing,
@@ -606,25 +518,20 @@ account_open_body_async (PosternMailUser *user,
                          gpointer user_data)
 {
   PosternAccount *self = POSTERN_ACCOUNT (user);
-  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
-  Opening *opening = g_new0 (Opening, 1);
 
-  g_task_set_source_tag (task, account_open_body_async);
-  opening->listing = postern_listing_ref (listing);
-  opening->index = index;
-  g_task_set_task_data (task, opening, opening_free);
-  postern_body_cache_open_async (postern_store_get_bodies (self->store),
-                                 self->config->id,
-                                 postern_listing_get_row (listing, index),
-                                 cancellable,
-                                 on_cache_opened,
-                                 g_steal_pointer (&task));
+  postern_body_opener_open_async (self->store,
+                                  self->backend,
+                                  self->config->id,
+                                  postern_listing_get_row (listing, index),
+                                  cancellable,
+                                  callback,
+                                  user_data);
 }
 
 static GInputStream *
 account_open_body_finish (PosternMailUser *user, GAsyncResult *result, GError **error)
 {
-  return g_task_propagate_pointer (G_TASK (result), error);
+  return postern_body_opener_open_finish (result, error);
 }
 
 static void

@@ -5,11 +5,9 @@
 
 #include "bridge/outbox-batch.h"
 
-#include "base/clock.h"
 #include "base/error.h"
-#include "base/random.h"
-#include "bridge/backoff.h"
 #include "bridge/bounce.h"
+#include "bridge/outbox-item.h"
 
 /* The phases, each skipped when no entry needs it:
  *
@@ -26,16 +24,6 @@
 
 #define UPLOADS_AT_ONCE 4
 
-typedef struct
-{
-  PosternQueueEntry *entry;
-  GArray *news;                /* (element-type guint): recipients that were pending at the claim */
-  gboolean import_may_be_lost; /* it was uploaded when we claimed it */
-  gboolean is_changed;         /* to be committed */
-  gboolean is_over;            /* nothing more to do for it in this batch */
-  gboolean wants_report;       /* somebody has to be told */
-} Item;
-
 struct _PosternOutboxBatch
 {
   GObject parent_instance;
@@ -47,8 +35,8 @@ struct _PosternOutboxBatch
   gboolean keeps_sent_copy;
 
   GTask *task;
-  GPtrArray *items; /* (element-type Item) */
-  GPtrArray *asked; /* (element-type Item): of the request that is out */
+  GPtrArray *items; /* (element-type PosternOutboxItem) */
+  GPtrArray *asked; /* (element-type PosternOutboxItem): of the request that is out */
   guint next_upload;
   guint uploading;
   guint next_report;
@@ -67,34 +55,6 @@ static void clean_up (PosternOutboxBatch *self);
 static void report (PosternOutboxBatch *self);
 static void end_batch (PosternOutboxBatch *self);
 
-static void
-item_free (gpointer data)
-{
-  Item *item = data;
-
-  postern_queue_entry_free (item->entry);
-  g_array_unref (item->news);
-  g_free (item);
-}
-
-static Item *
-item_new (PosternQueueEntry *entry)
-{
-  Item *item = g_new0 (Item, 1);
-
-  item->entry = entry;
-  item->news = g_array_new (FALSE, FALSE, sizeof (guint));
-  item->import_may_be_lost = entry->step == POSTERN_QUEUE_STEP_UPLOADED;
-  for (guint i = 0; i < entry->recipients->len; i++)
-    {
-      const PosternQueueRecipient *recipient = g_ptr_array_index (entry->recipients, i);
-
-      if (recipient->delivery == POSTERN_DELIVERY_PENDING)
-        g_array_append_val (item->news, i);
-    }
-  return item;
-}
-
 PosternOutboxBatch *
 postern_outbox_batch_new (PosternBackend *backend,
                           PosternStore *store,
@@ -110,106 +70,6 @@ postern_outbox_batch_new (PosternBackend *backend,
   self->address = g_strdup (address);
   self->keeps_sent_copy = keeps_sent_copy;
   return self;
-}
-
-/* What becomes of an entry */
-
-static void
-item_advance (Item *item, PosternQueueStep step)
-{
-  item->entry->step = step;
-  item->is_changed = TRUE;
-}
-
-static void
-item_end (Item *item)
-{
-  item->is_changed = TRUE;
-  item->is_over = TRUE;
-}
-
-static void
-settle_pending (Item *item, PosternDelivery delivery, const char *status, const char *reason)
-{
-  for (guint i = 0; i < item->entry->recipients->len; i++)
-    {
-      const PosternQueueRecipient *recipient = g_ptr_array_index (item->entry->recipients, i);
-
-      if (recipient->delivery == POSTERN_DELIVERY_PENDING)
-        postern_queue_entry_set_delivery (item->entry, i, delivery, status, reason);
-    }
-}
-
-static gboolean
-has_failed_recipient (const PosternQueueEntry *entry)
-{
-  for (guint i = 0; i < entry->recipients->len; i++)
-    {
-      const PosternQueueRecipient *recipient = g_ptr_array_index (entry->recipients, i);
-
-      if (recipient->delivery == POSTERN_DELIVERY_FAILED)
-        return TRUE;
-    }
-  return FALSE;
-}
-
-static void
-item_fail (Item *item, const char *status, const GError *error)
-{
-  postern_queue_entry_set_error (item->entry, error);
-  settle_pending (item, POSTERN_DELIVERY_FAILED, status, error->message);
-  item->entry->status = POSTERN_QUEUE_STATUS_FAILED;
-  item->wants_report = TRUE;
-  g_message ("Message %s could not be sent: %s", item->entry->id, error->message);
-  item_end (item);
-}
-
-/* Tries again later, or gives up when it was tried for long enough. */
-static void
-item_postpone (Item *item, const GError *error)
-{
-  PosternQueueEntry *entry = item->entry;
-  gint64 now_us = postern_clock_now_us ();
-
-  if (now_us - entry->received_at_us > POSTERN_QUEUE_LIFETIME_US)
-    {
-      g_autoptr (GError) expired =
-          g_error_new (POSTERN_ERROR,
-                       POSTERN_ERROR_REFUSED,
-                       "It was tried for five days, the last time with: %s",
-                       error->message);
-
-      item_fail (item, "4.4.7", expired);
-      return;
-    }
-  postern_queue_entry_set_error (entry, error);
-  entry->attempts++;
-  entry->next_attempt_us =
-      now_us + postern_backoff_us (entry->attempts, postern_random_fraction ());
-  item_end (item);
-}
-
-static void
-item_done (Item *item)
-{
-  settle_pending (item, POSTERN_DELIVERY_SENT, NULL, NULL);
-  item->wants_report = postern_bounce_is_wanted (item->entry, item->news);
-  if (has_failed_recipient (item->entry))
-    item->entry->status = POSTERN_QUEUE_STATUS_FAILED;
-  else
-    item->entry->step = POSTERN_QUEUE_STEP_DONE;
-  item_end (item);
-}
-
-static void
-item_failed_at (Item *item, const GError *error)
-{
-  if (postern_error_is_temporary (error))
-    item_postpone (item, error);
-  else
-    item_fail (item,
-               g_error_matches (error, POSTERN_ERROR, POSTERN_ERROR_TOO_LARGE) ? "5.3.4" : "5.6.0",
-               error);
 }
 
 /* Does it say something about the way to the backend, rather than about a message? */
@@ -260,10 +120,10 @@ backend_failed (PosternOutboxBatch *self, GError *error)
       !g_error_matches (error, POSTERN_ERROR, POSTERN_ERROR_CREDENTIALS) &&
       !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     {
-      Item *item = g_ptr_array_index (self->items, 0);
+      PosternOutboxItem *item = g_ptr_array_index (self->items, 0);
 
       if (!item->is_over)
-        item_postpone (item, error);
+        postern_outbox_item_postpone (item, error);
     }
 }
 
@@ -276,7 +136,7 @@ ask_about (PosternOutboxBatch *self, PosternQueueStep step)
     return 0;
   for (guint i = 0; i < self->items->len; i++)
     {
-      Item *item = g_ptr_array_index (self->items, i);
+      PosternOutboxItem *item = g_ptr_array_index (self->items, i);
 
       if (!item->is_over && item->entry->step == step)
         g_ptr_array_add (self->asked, item);
@@ -290,7 +150,8 @@ email_ids (GPtrArray *items)
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
 
   for (guint i = 0; i < items->len; i++)
-    g_strv_builder_add (builder, ((Item *) g_ptr_array_index (items, i))->entry->email_id);
+    g_strv_builder_add (builder,
+                        ((PosternOutboxItem *) g_ptr_array_index (items, i))->entry->email_id);
   return g_strv_builder_end (builder);
 }
 
@@ -301,7 +162,7 @@ forget_withdrawn (PosternOutboxBatch *self, const char *const *withdrawn)
 {
   for (guint i = self->items->len; i > 0; i--)
     {
-      Item *item = g_ptr_array_index (self->items, i - 1);
+      PosternOutboxItem *item = g_ptr_array_index (self->items, i - 1);
 
       if (withdrawn != NULL && g_strv_contains (withdrawn, item->entry->id))
         g_ptr_array_remove_index (self->items, i - 1);
@@ -338,7 +199,7 @@ commit (PosternOutboxBatch *self, void (*after) (PosternOutboxBatch *self))
 
   for (guint i = 0; i < self->items->len; i++)
     {
-      Item *item = g_ptr_array_index (self->items, i);
+      PosternOutboxItem *item = g_ptr_array_index (self->items, i);
 
       /* An entry that somebody is to be told about changes together with the report. */
       if (!item->is_changed || item->wants_report)
@@ -378,12 +239,12 @@ on_settled (GObject *source, GAsyncResult *result, gpointer user_data)
   else
     for (guint i = 0; i < self->asked->len; i++)
       {
-        Item *item = g_ptr_array_index (self->asked, i);
+        PosternOutboxItem *item = g_ptr_array_index (self->asked, i);
 
         if (g_array_index (settlements, PosternSettlement, i) == POSTERN_SETTLEMENT_UNSENT)
-          item_advance (item, POSTERN_QUEUE_STEP_IMPORTED);
+          postern_outbox_item_advance (item, POSTERN_QUEUE_STEP_IMPORTED);
         else
-          item_done (item);
+          postern_outbox_item_done (item);
       }
   commit (self, upload);
 }
@@ -411,7 +272,7 @@ settle (PosternOutboxBatch *self)
 typedef struct
 {
   PosternOutboxBatch *batch;
-  Item *item;
+  PosternOutboxItem *item;
 } Upload;
 
 static void upload_more (PosternOutboxBatch *self);
@@ -420,7 +281,7 @@ static void
 end_upload (Upload *job, char *blob_id, GError *error)
 {
   g_autoptr (PosternOutboxBatch) self = job->batch;
-  Item *item = job->item;
+  PosternOutboxItem *item = job->item;
 
   g_free (job);
   self->uploading--;
@@ -428,13 +289,13 @@ end_upload (Upload *job, char *blob_id, GError *error)
     {
       g_free (item->entry->blob_id);
       item->entry->blob_id = blob_id;
-      item_advance (item, POSTERN_QUEUE_STEP_UPLOADED);
+      postern_outbox_item_advance (item, POSTERN_QUEUE_STEP_UPLOADED);
     }
   else if (is_about_backend (error))
     backend_failed (self, error);
   else
     {
-      item_failed_at (item, error);
+      postern_outbox_item_fail_or_postpone (item, error);
       g_error_free (error);
     }
   upload_more (self);
@@ -467,7 +328,7 @@ on_body_opened (GObject *source, GAsyncResult *result, gpointer user_data)
                      error->message);
           postern_queue_entry_set_error (job->item->entry, error);
           job->item->entry->status = POSTERN_QUEUE_STATUS_HELD;
-          item_end (job->item);
+          postern_outbox_item_end (job->item);
         }
       job->batch->uploading--;
       g_error_free (error);
@@ -524,7 +385,7 @@ is_owned_in_batch (PosternOutboxBatch *self, const char *email_id)
 {
   for (guint i = 0; i < self->items->len; i++)
     {
-      const Item *item = g_ptr_array_index (self->items, i);
+      const PosternOutboxItem *item = g_ptr_array_index (self->items, i);
 
       if (g_strcmp0 (item->entry->email_id, email_id) == 0)
         return TRUE;
@@ -539,18 +400,18 @@ on_owners_known (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GError) error = NULL;
   g_auto (GStrv) unowned =
       postern_queue_store_find_unowned_finish (POSTERN_QUEUE_STORE (source), result, &error);
-  Item *item = g_ptr_array_index (self->asked, 0);
+  PosternOutboxItem *item = g_ptr_array_index (self->asked, 0);
 
   if (unowned == NULL)
     {
-      item_postpone (item, error);
+      postern_outbox_item_postpone (item, error);
     }
   else
     for (guint i = 0; unowned[i] != NULL; i++)
       if (!is_owned_in_batch (self, unowned[i]))
         {
           item->entry->email_id = g_strdup (unowned[i]);
-          item_advance (item, POSTERN_QUEUE_STEP_IMPORTED);
+          postern_outbox_item_advance (item, POSTERN_QUEUE_STEP_IMPORTED);
           break;
         }
   find_next_lost (self);
@@ -580,18 +441,12 @@ on_found (GObject *source, GAsyncResult *result, gpointer user_data)
                                           g_object_ref (self));
 }
 
-static PosternPlace
-target_place (const PosternQueueEntry *entry)
-{
-  return entry->kind == POSTERN_QUEUE_KIND_IMPORT ? POSTERN_PLACE_INBOX : POSTERN_PLACE_DRAFTS;
-}
-
 static void
 find_next_lost (PosternOutboxBatch *self)
 {
   for (guint i = 0; self->error == NULL && i < self->items->len; i++)
     {
-      Item *item = g_ptr_array_index (self->items, i);
+      PosternOutboxItem *item = g_ptr_array_index (self->items, i);
 
       if (item->is_over || !item->import_may_be_lost || item->entry->message_id == NULL ||
           item->entry->step != POSTERN_QUEUE_STEP_UPLOADED)
@@ -601,7 +456,7 @@ find_next_lost (PosternOutboxBatch *self)
       g_ptr_array_add (self->asked, item);
       postern_backend_find_imported_async (self->backend,
                                            item->entry->message_id,
-                                           target_place (item->entry),
+                                           postern_outbox_item_get_place (item),
                                            g_task_get_cancellable (self->task),
                                            on_found,
                                            g_object_ref (self));
@@ -618,36 +473,6 @@ find_lost_imports (PosternOutboxBatch *self)
 
 /* Import */
 
-/* A message of our own has arrived when it is in the inbox: there is nothing to submit. */
-static void
-item_imported (Item *item)
-{
-  if (item->entry->kind == POSTERN_QUEUE_KIND_IMPORT)
-    item_done (item);
-  else
-    item_advance (item, POSTERN_QUEUE_STEP_IMPORTED);
-}
-
-static void
-take_import_result (Item *item, PosternImportResult *result)
-{
-  if (result->error == NULL)
-    {
-      g_free (item->entry->email_id);
-      item->entry->email_id = g_steal_pointer (&result->email_id);
-      item_imported (item);
-    }
-  else if (g_error_matches (result->error, POSTERN_ERROR, POSTERN_ERROR_NOT_FOUND))
-    {
-      /* Uploads that nobody used are thrown away after a while: upload again. */
-      g_clear_pointer (&item->entry->blob_id, g_free);
-      item->entry->step = POSTERN_QUEUE_STEP_NEW;
-      item_postpone (item, result->error);
-    }
-  else
-    item_failed_at (item, result->error);
-}
-
 static void
 on_imported (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -660,7 +485,8 @@ on_imported (GObject *source, GAsyncResult *result, gpointer user_data)
     backend_failed (self, error);
   else
     for (guint i = 0; i < self->asked->len; i++)
-      take_import_result (g_ptr_array_index (self->asked, i), g_ptr_array_index (results, i));
+      postern_outbox_item_take_import (g_ptr_array_index (self->asked, i),
+                                       g_ptr_array_index (results, i));
   commit (self, mark_submitting);
 }
 
@@ -672,11 +498,11 @@ import (PosternOutboxBatch *self)
   /* A bounce whose import was lost and found again is over without another request. */
   for (guint i = 0; i < self->items->len; i++)
     {
-      Item *item = g_ptr_array_index (self->items, i);
+      PosternOutboxItem *item = g_ptr_array_index (self->items, i);
 
       if (!item->is_over && item->entry->kind == POSTERN_QUEUE_KIND_IMPORT &&
           item->entry->step == POSTERN_QUEUE_STEP_IMPORTED)
-        item_done (item);
+        postern_outbox_item_done (item);
     }
   if (ask_about (self, POSTERN_QUEUE_STEP_UPLOADED) == 0)
     {
@@ -687,10 +513,10 @@ import (PosternOutboxBatch *self)
   imports = g_new0 (PosternImport, self->asked->len);
   for (guint i = 0; i < self->asked->len; i++)
     {
-      const Item *item = g_ptr_array_index (self->asked, i);
+      const PosternOutboxItem *item = g_ptr_array_index (self->asked, i);
 
       imports[i].blob_id = item->entry->blob_id;
-      imports[i].target = target_place (item->entry);
+      imports[i].target = postern_outbox_item_get_place (item);
     }
   postern_backend_import_async (self->backend,
                                 imports,
@@ -702,91 +528,6 @@ import (PosternOutboxBatch *self)
 
 /* Submit */
 
-static PosternEnvelope *
-pending_envelope (const PosternQueueEntry *entry)
-{
-  PosternEnvelope *envelope = postern_envelope_copy (entry->envelope);
-
-  for (guint i = entry->recipients->len; i > 0; i--)
-    {
-      const PosternQueueRecipient *recipient = g_ptr_array_index (entry->recipients, i - 1);
-
-      if (recipient->delivery != POSTERN_DELIVERY_PENDING)
-        g_ptr_array_remove_index (envelope->recipients, i - 1);
-    }
-  return envelope;
-}
-
-static gboolean
-has_pending (const PosternQueueEntry *entry)
-{
-  for (guint i = 0; i < entry->recipients->len; i++)
-    {
-      const PosternQueueRecipient *recipient = g_ptr_array_index (entry->recipients, i);
-
-      if (recipient->delivery == POSTERN_DELIVERY_PENDING)
-        return TRUE;
-    }
-  return FALSE;
-}
-
-static void
-refuse_some (Item *item, const PosternSubmitResult *result)
-{
-  PosternQueueEntry *entry = item->entry;
-
-  for (guint i = 0; i < entry->recipients->len; i++)
-    {
-      const PosternRecipient *address = g_ptr_array_index (entry->envelope->recipients, i);
-      const PosternQueueRecipient *recipient = g_ptr_array_index (entry->recipients, i);
-
-      if (recipient->delivery != POSTERN_DELIVERY_PENDING)
-        continue;
-      for (guint j = 0; j < result->refused->len; j++)
-        if (g_ascii_strcasecmp (address->address, g_ptr_array_index (result->refused, j)) == 0)
-          {
-            postern_queue_entry_set_delivery (entry,
-                                              i,
-                                              POSTERN_DELIVERY_FAILED,
-                                              result->enhanced,
-                                              result->error->message);
-            break;
-          }
-    }
-  if (!has_pending (entry))
-    {
-      item_fail (item, result->enhanced, result->error);
-      return;
-    }
-  /* The others were not sent to: they go from the same draft, under a new name, since the old one
-   * stands for this answer. */
-  g_free (entry->creation_id);
-  entry->creation_id = postern_random_id ();
-  entry->next_attempt_us = postern_clock_now_us ();
-  postern_queue_entry_set_error (entry, result->error);
-  item->wants_report = TRUE;
-  item_end (item);
-}
-
-static void
-take_submit_result (Item *item, const PosternSubmitResult *result)
-{
-  if (result->error == NULL)
-    item_done (item);
-  else if (result->may_have_arrived)
-    item_postpone (item, result->error); /* still submitting: settled before anything else */
-  else
-    {
-      item->entry->step = POSTERN_QUEUE_STEP_IMPORTED; /* nobody was sent to */
-      if (result->refused != NULL && result->refused->len > 0)
-        refuse_some (item, result);
-      else if (result->code >= 500)
-        item_fail (item, result->enhanced, result->error);
-      else
-        item_postpone (item, result->error);
-    }
-}
-
 static void
 on_submitted (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -794,7 +535,8 @@ on_submitted (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GPtrArray) results = postern_backend_submit_finish (POSTERN_BACKEND (source), result);
 
   for (guint i = 0; i < self->asked->len; i++)
-    take_submit_result (g_ptr_array_index (self->asked, i), g_ptr_array_index (results, i));
+    postern_outbox_item_take_submit (g_ptr_array_index (self->asked, i),
+                                     g_ptr_array_index (results, i));
   commit (self, clean_up);
 }
 
@@ -814,8 +556,9 @@ submit (PosternOutboxBatch *self)
   outgoing = g_new0 (PosternOutgoing, count);
   for (guint i = 0; i < count; i++)
     {
-      const PosternQueueEntry *entry = ((Item *) g_ptr_array_index (self->asked, i))->entry;
-      PosternEnvelope *envelope = pending_envelope (entry);
+      const PosternOutboxItem *item = g_ptr_array_index (self->asked, i);
+      const PosternQueueEntry *entry = item->entry;
+      PosternEnvelope *envelope = postern_outbox_item_dup_envelope (item);
 
       g_ptr_array_add (envelopes, envelope);
       outgoing[i].key = entry->creation_id;
@@ -841,7 +584,7 @@ mark_submitting (PosternOutboxBatch *self)
       return;
     }
   for (guint i = 0; i < self->asked->len; i++)
-    item_advance (g_ptr_array_index (self->asked, i), POSTERN_QUEUE_STEP_SUBMITTING);
+    postern_outbox_item_advance (g_ptr_array_index (self->asked, i), POSTERN_QUEUE_STEP_SUBMITTING);
   commit (self, submit);
 }
 
@@ -869,7 +612,7 @@ clean_up (PosternOutboxBatch *self)
   g_ptr_array_set_size (self->asked, 0);
   for (guint i = 0; self->error == NULL && i < self->items->len; i++)
     {
-      Item *item = g_ptr_array_index (self->items, i);
+      PosternOutboxItem *item = g_ptr_array_index (self->items, i);
 
       if (item->entry->status == POSTERN_QUEUE_STATUS_FAILED &&
           item->entry->step == POSTERN_QUEUE_STEP_IMPORTED && item->entry->email_id != NULL)
@@ -883,11 +626,11 @@ clean_up (PosternOutboxBatch *self)
   ids = email_ids (self->asked);
   for (guint i = 0; i < self->asked->len; i++)
     {
-      Item *item = g_ptr_array_index (self->asked, i);
+      PosternOutboxItem *item = g_ptr_array_index (self->asked, i);
 
       g_clear_pointer (&item->entry->email_id, g_free);
       g_clear_pointer (&item->entry->blob_id, g_free);
-      item_advance (item, POSTERN_QUEUE_STEP_NEW);
+      postern_outbox_item_advance (item, POSTERN_QUEUE_STEP_NEW);
     }
   postern_backend_remove_async (self->backend,
                                 (const char *const *) ids,
@@ -917,7 +660,7 @@ static void
 on_bounce_written (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (PosternOutboxBatch) self = user_data;
-  Item *item = g_ptr_array_index (self->asked, 0);
+  PosternOutboxItem *item = g_ptr_array_index (self->asked, 0);
   g_autoptr (PosternQueueChange) change = postern_queue_change_new ();
   g_autoptr (PosternQueueEntry) bounce = NULL;
   g_autoptr (GError) error = NULL;
@@ -939,7 +682,7 @@ report_next (PosternOutboxBatch *self)
 {
   for (; self->next_report < self->items->len; self->next_report++)
     {
-      Item *item = g_ptr_array_index (self->items, self->next_report);
+      PosternOutboxItem *item = g_ptr_array_index (self->items, self->next_report);
 
       if (!item->wants_report)
         continue;
@@ -973,7 +716,7 @@ end_batch (PosternOutboxBatch *self)
 
   for (guint i = 0; i < self->items->len; i++)
     {
-      Item *item = g_ptr_array_index (self->items, i);
+      PosternOutboxItem *item = g_ptr_array_index (self->items, i);
 
       if (!item->is_over || item->is_changed)
         postern_queue_store_release (postern_store_get_queue (self->store), item->entry->id);
@@ -1004,7 +747,7 @@ postern_outbox_batch_run_async (PosternOutboxBatch *self,
   g_task_set_check_cancellable (self->task, FALSE);
   g_ptr_array_set_free_func (entries, NULL);
   for (guint i = 0; i < entries->len; i++)
-    g_ptr_array_add (self->items, item_new (g_ptr_array_index (entries, i)));
+    g_ptr_array_add (self->items, postern_outbox_item_new (g_ptr_array_index (entries, i)));
   g_ptr_array_unref (entries);
   settle (self);
 }
@@ -1039,7 +782,7 @@ postern_outbox_batch_finalize (GObject *object)
 static void
 postern_outbox_batch_init (PosternOutboxBatch *self)
 {
-  self->items = g_ptr_array_new_with_free_func (item_free);
+  self->items = g_ptr_array_new_with_free_func (postern_outbox_item_free);
   self->asked = g_ptr_array_new ();
 }
 
