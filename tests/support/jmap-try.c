@@ -4,7 +4,8 @@
  *
  *   jmap-try URL [USER] < token
  *
- * With USER the token is sent as a Basic password, else as Bearer. The mailbox should be a test
+ * With USER the token is sent as a Basic password, else as Bearer. POSTERN_TRY_CA in the environment
+ * names a file of certificate authorities that are trusted too. The mailbox should be a test
  * account: a message is imported into its inbox, sent to itself, fetched and removed again. */
 
 #include "base/random.h"
@@ -321,13 +322,68 @@ try_reading (PosternBackend *backend, const char *address, char **cursor)
   must (messages->len == 0 && n_removed >= 1, "The removal shows in the changes", NULL);
 }
 
+/* From a file, as the queue does it: a stream that is not pollable. */
+static void
+try_large (PosternBackend *backend, const char *address, char **cursor)
+{
+  g_autofree char *id = postern_random_id ();
+  g_autoptr (GBytes) head = make_mail (address, id);
+  g_autoptr (GByteArray) all = g_byte_array_new ();
+  g_autoptr (GFileIOStream) file_stream = NULL;
+  g_autoptr (GFile) file = g_file_new_tmp ("jmap-try-XXXXXX", &file_stream, NULL);
+  g_autoptr (GFileInputStream) content = NULL;
+  g_autoptr (GBytes) mail = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) messages = NULL;
+  g_autofree char *blob_id = NULL;
+  g_autofree char *email_id = NULL;
+  gint64 begin_us;
+  guint n_removed;
+
+  g_byte_array_append (all, g_bytes_get_data (head, NULL), (guint) g_bytes_get_size (head));
+  while (all->len < 24 * 1024 * 1024)
+    g_byte_array_append (all, (const guint8 *) "a line of a long message, again and again\r\n", 43);
+  mail = g_bytes_new (all->data, all->len);
+  must (g_file_replace_contents (file,
+                                 (char *) all->data,
+                                 all->len,
+                                 NULL,
+                                 FALSE,
+                                 0,
+                                 NULL,
+                                 NULL,
+                                 &error),
+        "Writing a file",
+        error);
+  content = g_file_read (file, NULL, &error);
+  must (content != NULL, "Reading the file", error);
+
+  begin_us = g_get_monotonic_time ();
+  postern_backend_upload_async (backend, G_INPUT_STREAM (content), all->len, NULL, on_done, NULL);
+  blob_id = postern_backend_upload_finish (backend, wait_for_result (), &error);
+  must (blob_id != NULL, "Uploading a large one", error);
+  printf ("%u octets up in %" G_GINT64_FORMAT " ms",
+          all->len,
+          (g_get_monotonic_time () - begin_us) / 1000);
+  email_id = import (backend, blob_id, POSTERN_PLACE_INBOX);
+  messages = sync_all (backend, cursor, &n_removed);
+  must (messages->len == 1, "The large one shows", NULL);
+  begin_us = g_get_monotonic_time ();
+  check_bytes (backend, messages->pdata[0], mail);
+  printf (", down in %" G_GINT64_FORMAT " ms\n", (g_get_monotonic_time () - begin_us) / 1000);
+  remove_one (backend, email_id, POSTERN_PLACE_INBOX, POSTERN_REMOVE_DESTROY);
+  g_clear_pointer (&messages, g_ptr_array_unref);
+  messages = sync_all (backend, cursor, &n_removed);
+  g_file_delete (file, NULL, NULL);
+}
+
 int
 main (int argc, char *argv[])
 {
   char token[512];
   g_autoptr (GError) error = NULL;
   g_autoptr (PosternHttpClient) http =
-      postern_http_client_new (POSTERN_HTTP_NO_PROXY, NULL, &error);
+      postern_http_client_new (POSTERN_HTTP_NO_PROXY, g_getenv ("POSTERN_TRY_CA"), &error);
   g_autoptr (PosternSecret) secret = NULL;
   g_autoptr (PosternBackend) backend = NULL;
   g_autoptr (PosternBackendInfo) info = NULL;
@@ -366,6 +422,7 @@ main (int argc, char *argv[])
   for (guint i = 0; i < messages->len; i++)
     check_bytes (backend, messages->pdata[i], NULL);
   try_reading (backend, address, &cursor);
+  try_large (backend, address, &cursor);
 
   postern_backend_start_watching (backend);
   wait_for_change (0);
