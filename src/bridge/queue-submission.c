@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "mail/date.h"
+#include "mail/encoded-word.h"
 #include "mail/header-scan.h"
 #include "mail/message-filter.h"
 
@@ -153,6 +154,7 @@ on_from_checked (GObject *source, GAsyncResult *result, gpointer user_data)
   PosternQueueSubmission *self = g_task_get_source_object (task);
   PosternSmtpReply *refusal =
       postern_sender_policy_check_finish (POSTERN_SENDER_POLICY (source), result);
+  g_autofree char *subject = NULL;
 
   if (refusal != NULL)
     {
@@ -164,7 +166,9 @@ on_from_checked (GObject *source, GAsyncResult *result, gpointer user_data)
   self->entry->received_at_us = postern_clock_now_us ();
   self->entry->next_attempt_us = self->entry->received_at_us;
   self->entry->message_id = postern_header_scan_dup_message_id (self->scan);
-  self->entry->subject = postern_header_scan_dup_value (self->scan, "Subject");
+  subject = postern_header_scan_dup_value (self->scan, "Subject");
+  if (subject != NULL)
+    self->entry->subject = postern_encoded_word_decode (subject);
   postern_queue_writer_commit_async (g_steal_pointer (&self->writer),
                                      self->entry,
                                      on_committed,
