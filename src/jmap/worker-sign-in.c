@@ -59,6 +59,11 @@ read_info (SoupMessage *message, GBytes *body, GError **error)
   const char *least;
   PosternWorkerInfo *info;
 
+  /* A Worker that is only busy must not be taken for another server. */
+  if ((SOUP_STATUS_IS_SERVER_ERROR (soup_message_get_status (message)) ||
+       soup_message_get_status (message) == 429) &&
+      !postern_http_check_status (message, error))
+    return NULL;
   /* Whatever else answers here is not a Worker, which is no error: it may speak JMAP all the same. */
   if (soup_message_get_status (message) == SOUP_STATUS_OK && postern_http_message_is_json (message))
     object = postern_json_parse (body, NULL);
@@ -160,7 +165,7 @@ postern_worker_probe_async (PosternHttpClient *http,
  * postern_worker_probe_finish:
  *
  * Returns: (transfer full) (nullable): NOT_FOUND when it is another server; NEWER when it wants a newer
- *   bridge; OFFLINE, TRUST, INVALID
+ *   bridge; TEMPORARY, OFFLINE, TRUST, INVALID
  */
 PosternWorkerInfo *
 postern_worker_probe_finish (GAsyncResult *result, GError **error)
