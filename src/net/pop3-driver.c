@@ -88,6 +88,7 @@ answer_login (PosternDriver *base, guint ask, PosternVerdict verdict, const char
 static void
 forget_body (Pop3Driver *self)
 {
+  g_clear_object (&self->cancellable);
   g_clear_object (&self->body);
   g_clear_pointer (&self->piece, g_bytes_unref);
   g_clear_pointer (&self->next_piece, g_bytes_unref);
@@ -430,7 +431,6 @@ abandon (PosternDriver *base)
 
   if (self->cancellable != NULL)
     g_cancellable_cancel (self->cancellable);
-  g_clear_object (&self->cancellable);
   forget_body (self);
   g_clear_pointer (&self->session, postern_pop3_session_free);
 }
