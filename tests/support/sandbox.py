@@ -317,6 +317,9 @@ class Sandbox:
 
     def stop_daemon(self):
         """Asks it to end, and returns its exit status."""
+        if self.wrap_daemon and self.daemon.poll() is None:
+            os.kill(self.daemon_pid, signal.SIGTERM)  # a tracer would only let go of it
+            self.daemon.wait(10)
         return self.group.stop(self.daemon, patience=10)
 
     def kill_daemon(self):
