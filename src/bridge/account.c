@@ -510,6 +510,19 @@ account_ref_listing (PosternMailUser *user, GError **error)
 }
 
 static void
+on_body_opened (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  GError *error = NULL;
+  GInputStream *body = postern_body_opener_open_finish (result, &error);
+
+  if (body == NULL)
+    g_task_return_error (task, error);
+  else
+    g_task_return_pointer (task, body, g_object_unref);
+}
+
+static void
 account_open_body_async (PosternMailUser *user,
                          PosternListing *listing,
                          guint index,
@@ -518,20 +531,22 @@ account_open_body_async (PosternMailUser *user,
                          gpointer user_data)
 {
   PosternAccount *self = POSTERN_ACCOUNT (user);
+  GTask *task = g_task_new (self, cancellable, callback, user_data);
 
+  g_task_set_source_tag (task, account_open_body_async);
   postern_body_opener_open_async (self->store,
                                   self->backend,
                                   self->config->id,
                                   postern_listing_get_row (listing, index),
                                   cancellable,
-                                  callback,
-                                  user_data);
+                                  on_body_opened,
+                                  task);
 }
 
 static GInputStream *
 account_open_body_finish (PosternMailUser *user, GAsyncResult *result, GError **error)
 {
-  return postern_body_opener_open_finish (result, error);
+  return g_task_propagate_pointer (G_TASK (result), error);
 }
 
 static void
