@@ -343,8 +343,8 @@ drop_old_tombstones (PosternDatabase *database,
   gint64 hidden = postern_database_number (
       database,
       error,
-      "SELECT count (*) FROM tombstones JOIN messages USING (account, email_id)"
-      " WHERE account = ? AND confirmed_us < ?",
+      "SELECT count (*) FROM tombstones AS t WHERE account = ? AND confirmed_us < ? AND EXISTS"
+      " (SELECT 1 FROM messages AS m WHERE m.account = t.account AND m.email_id = t.email_id)",
       "ii",
       effect->account,
       started_us);
