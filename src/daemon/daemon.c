@@ -59,7 +59,6 @@ struct _PosternDaemon
 
   GMainLoop *loop;
   guint wake_id;
-  guint renewal_id;
   gboolean is_stopping;
   GError *error; /* (nullable): why it ended, when not on request */
 };
@@ -235,13 +234,14 @@ begin_serving (PosternDaemon *self)
   malloc_trim (0);
 }
 
-static void check_certificate (PosternDaemon *self);
-
-static gboolean
-on_renewal (gpointer user_data)
+static void
+on_certificate_changed (PosternDaemon *self)
 {
-  check_certificate (user_data);
-  return G_SOURCE_CONTINUE;
+  postern_mail_server_set_credentials (
+      self->server,
+      postern_certificate_authority_get_credentials (self->authority));
+  postern_bridge_object_set_ca_path (self->bridge_object,
+                                     postern_certificate_authority_get_ca_path (self->authority));
 }
 
 static void
@@ -255,29 +255,14 @@ on_certificate (GObject *source, GAsyncResult *result, gpointer user_data)
     return;
   if (postern_certificate_authority_ensure_finish (authority, result, &error))
     {
-      if (postern_certificate_authority_get_notice (authority) != NULL)
-        g_warning ("%s", postern_certificate_authority_get_notice (authority));
-      postern_mail_server_set_credentials (
-          self->server,
-          postern_certificate_authority_get_credentials (authority));
-      postern_bridge_object_set_ca_path (self->bridge_object,
-                                         postern_certificate_authority_get_ca_path (authority));
+      on_certificate_changed (self);
+      /* It is renewed in time, while we run. */
+      g_signal_connect_swapped (authority, "changed", G_CALLBACK (on_certificate_changed), self);
     }
   else
     /* Without one there is no TLS, but mail on this machine still flows. */
     g_warning ("There is no certificate, so TLS is not offered: %s", error->message);
-
-  if (self->renewal_id == 0)
-    {
-      self->renewal_id = g_timeout_add_seconds (24 * 60 * 60, on_renewal, self);
-      begin_serving (self);
-    }
-}
-
-static void
-check_certificate (PosternDaemon *self)
-{
-  postern_certificate_authority_ensure_async (self->authority, NULL, on_certificate, self);
+  begin_serving (self);
 }
 
 /* Stopping */
@@ -346,7 +331,7 @@ postern_daemon_run (PosternDaemon *self, GError **error)
                       g_unix_signal_add (SIGINT, on_stop_signal, self),
                       g_unix_signal_add (SIGHUP, on_hangup, self) };
 
-  check_certificate (self);
+  postern_certificate_authority_ensure_async (self->authority, NULL, on_certificate, self);
   g_main_loop_run (self->loop);
   for (gsize i = 0; i < G_N_ELEMENTS (sources); i++)
     g_source_remove (sources[i]);
@@ -361,7 +346,6 @@ void
 postern_daemon_free (PosternDaemon *self)
 {
   g_clear_handle_id (&self->wake_id, g_source_remove);
-  g_clear_handle_id (&self->renewal_id, g_source_remove);
   g_clear_pointer (&self->bus, postern_bus_server_free);
   g_clear_pointer (&self->health, postern_health_server_free);
   g_clear_pointer (&self->listeners, postern_listeners_free);
@@ -372,6 +356,8 @@ postern_daemon_free (PosternDaemon *self)
   g_clear_pointer (&self->jobs, postern_job_book_free);
   g_clear_object (&self->tree);
   g_clear_object (&self->server);
+  if (self->authority != NULL)
+    g_signal_handlers_disconnect_by_data (self->authority, self);
   g_clear_object (&self->authority);
   g_clear_object (&self->bridge);
   g_clear_pointer (&self->service, postern_jmap_service_free);
