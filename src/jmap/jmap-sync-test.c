@@ -200,6 +200,60 @@ test_anchor_gone (Fixture *fixture, gconstpointer data)
 }
 
 static void
+test_two_listings (Fixture *fixture, gconstpointer data)
+{
+#define PAGE_ONE                                                                                   \
+  {                                                                                                \
+    FIRST, "[['Email/get',{'state':'7'},'0'],"                                                     \
+           "['Email/query',{'ids':['A','B'],'position':0,'queryState':'q','total':3},'1'],"        \
+           "['Email/get',{'list':[" EMAIL ("A") "," EMAIL ("B") "]},'2']]"                         \
+  }
+#define PAGE_TWO                                                                                   \
+  {                                                                                                \
+    NEXT, "[['Email/query',{'ids':['C'],'position':2,'queryState':'q','total':3},'0'],"            \
+          "['Email/get',{'list':[" EMAIL ("C") "]},'1']]"                                          \
+  }
+  static const Step steps[] = { PAGE_ONE, PAGE_ONE, PAGE_TWO, PAGE_TWO };
+  g_autoptr (PosternSyncBatch) one = NULL;
+  g_autoptr (PosternSyncBatch) other = NULL;
+  g_autoptr (PosternSyncBatch) end_of_one = NULL;
+  g_autoptr (PosternSyncBatch) end_of_other = NULL;
+
+  PEER_PLAY (fixture->peer, steps);
+  one = sync_page (fixture, NULL, NULL);
+  other = sync_page (fixture, NULL, NULL);
+  end_of_one = sync_page (fixture, one->cursor, NULL);
+  end_of_other = sync_page (fixture, other->cursor, NULL);
+  assert_ids (end_of_one, "C-");
+  assert_ids (end_of_other, "C-");
+  g_assert_false (end_of_one->has_more || end_of_other->has_more);
+}
+
+static void
+test_page_after_error (Fixture *fixture, gconstpointer data)
+{
+  /* The listing begins again, and its first page is cut: what follows must still say "restart". */
+  static const Step steps[] = {
+    PAGE_ONE,
+    { NEXT,
+      "[['Email/query',{'ids':['B'],'position':2,'queryState':'q','total':3},'0'],"
+      "['Email/get',{'list':[" EMAIL ("B") "]},'1']]" },
+    { FIRST, NULL },
+    PAGE_ONE,
+  };
+  g_autoptr (PosternSyncBatch) first = NULL;
+  g_autoptr (PosternSyncBatch) again = NULL;
+  g_autoptr (GError) error = NULL;
+
+  PEER_PLAY (fixture->peer, steps);
+  first = sync_page (fixture, NULL, NULL);
+  g_assert_null (sync_page (fixture, first->cursor, &error));
+  g_assert_error (error, POSTERN_ERROR, POSTERN_ERROR_OFFLINE);
+  again = sync_page (fixture, first->cursor, NULL);
+  g_assert_true (again->restart && again->has_more);
+}
+
+static void
 test_halved (Fixture *fixture, gconstpointer data)
 {
   static const Step steps[] = {
@@ -377,6 +431,8 @@ main (int argc, char *argv[])
   ADD ("a-mail-between-two-pages-is-noticed", test_missed);
   ADD ("a-page-after-a-change-is-asked-for-by-the-last-id", test_moved);
   ADD ("a-last-id-that-is-gone-begins-the-listing-again", test_anchor_gone);
+  ADD ("two-listings-do-not-disturb-each-other", test_two_listings);
+  ADD ("a-restart-that-is-cut-is-still-a-restart", test_page_after_error);
   ADD ("a-limit-is-met-by-half", test_halved);
   ADD ("a-mail-that-is-named-but-not-told-is-an-error", test_untold);
   ADD ("changes-name-what-is-new-gone-and-moved-away", test_changes);

@@ -6,7 +6,9 @@
 #include "jmap/jmap-sync.h"
 
 #include "base/error.h"
+#include "jmap/jmap-emails.h"
 #include "jmap/jmap-folders.h"
+#include "jmap/jmap-listing.h"
 #include "jmap/json-read.h"
 
 #include <stdlib.h>
@@ -14,35 +16,15 @@
 
 /* A cursor of changes is "C account inbox state", each part percent-encoded: another account or
  * another inbox makes it stale by itself. A cursor of a listing is "L serial" and means something
- * only while this process lists.
- *
- * A listing asks for the Email state first and then for the query page by page, so that what
- * happens meanwhile is in the changes since that state. What could be lost is a message that moves
- * over a page's edge: when the query's state changes between two pages, the next page is asked for
- * by the last id seen instead of by number; and since servers return mails of one second in any
- * order, the ids seen are counted against the total at the end. */
+ * only while this process lists. */
 
 #define MAX_PAGE     500
-#define MAX_RESTARTS 5
-
-typedef struct
-{
-  guint serial;
-  char *email_state;  /* (nullable) before the first page */
-  char *query_state;  /* (nullable) of the last page */
-  char *last_id;      /* (nullable) */
-  gboolean by_anchor; /* ask for what follows last_id */
-  gint64 position;
-  gint64 total; /* -1: not told */
-  GArray *seen; /* (element-type guint64) hashes of ids */
-  guint restarts;
-  guint counted; /* distinct ids when the last count failed */
-} Listing;
+#define MAX_LISTINGS 4 /* going on at once; an older one was given up by who asked */
 
 struct _PosternJmapSync
 {
   PosternJmapClient *client; /* (owned) */
-  Listing *listing;          /* (owned) (nullable) the one going on */
+  GHashTable *listings;      /* (element-type guint PosternJmapListing) by serial */
   guint next_serial;
   char *state; /* (nullable) Email state of the last page that ended a listing or the changes */
 };
@@ -53,36 +35,12 @@ typedef struct
   char *cursor; /* (nullable) */
   char *inbox;
   char *account;
-  char *since;       /* (nullable) state, for changes */
-  guint serial;      /* of the listing that it belongs to */
-  gboolean is_first; /* page of a listing */
+  guint serial; /* of a listing; 0: changes */
+  char *since;  /* (nullable) state, for changes */
   guint limit;
-  guint state_call;
-  guint list_call;    /* Email/query or Email/changes */
+  guint changes_call;
   guint get_calls[2]; /* Email/get of them */
 } Page;
-
-static void
-listing_free (Listing *listing)
-{
-  g_free (listing->email_state);
-  g_free (listing->query_state);
-  g_free (listing->last_id);
-  g_array_unref (listing->seen);
-  g_free (listing);
-}
-
-static void
-listing_rewind (Listing *listing)
-{
-  g_clear_pointer (&listing->email_state, g_free);
-  g_clear_pointer (&listing->query_state, g_free);
-  g_clear_pointer (&listing->last_id, g_free);
-  listing->by_anchor = FALSE;
-  listing->position = 0;
-  listing->total = -1;
-  g_array_set_size (listing->seen, 0);
-}
 
 static void
 page_free (Page *page)
@@ -100,6 +58,8 @@ postern_jmap_sync_new (PosternJmapClient *client)
   PosternJmapSync *self = g_new0 (PosternJmapSync, 1);
 
   self->client = g_object_ref (client);
+  self->listings =
+      g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) postern_jmap_listing_unref);
   return self;
 }
 
@@ -111,7 +71,7 @@ postern_jmap_sync_new (PosternJmapClient *client)
 void
 postern_jmap_sync_free (PosternJmapSync *self)
 {
-  g_clear_pointer (&self->listing, listing_free);
+  g_hash_table_unref (self->listings);
   g_free (self->state);
   g_object_unref (self->client);
   g_free (self);
@@ -145,338 +105,54 @@ make_cursor (const char *account, const char *inbox, const char *state)
   return g_strdup_printf ("C %s %s %s", a, b, c);
 }
 
-static JsonArray *
-make_properties (const PosternJmapSession *session)
-{
-  static const char *const names[] = { "id", "blobId", "size", "receivedAt", "mailboxIds" };
-  JsonArray *properties = postern_jmap_string_array (names, G_N_ELEMENTS (names));
-
-  if (session->has_vendor)
-    json_array_add_string_element (properties, "canonicalSize");
-  return properties;
-}
-
-static gint64
-parse_date_us (const char *text)
-{
-  g_autoptr (GDateTime) date = text != NULL ? g_date_time_new_from_iso8601 (text, NULL) : NULL;
-
-  if (date == NULL)
-    return 0;
-  return g_date_time_to_unix (date) * G_USEC_PER_SEC + g_date_time_get_microsecond (date);
-}
-
-static PosternRemoteMessage *
-make_message (JsonObject *email)
-{
-  const char *blob_id = postern_json_get_string (email, "blobId");
-  gint64 size = postern_json_get_integer (email, "size", -1);
-  PosternRemoteMessage *message;
-
-  if (blob_id == NULL || size < 0)
-    return NULL;
-  message = g_new0 (PosternRemoteMessage, 1);
-  message->email_id = g_strdup (postern_json_get_string (email, "id"));
-  message->blob_id = g_strdup (blob_id);
-  message->size_octets = (guint64) size;
-  message->canonical_size_octets = MAX (-1, postern_json_get_integer (email, "canonicalSize", -1));
-  message->received_at_us = parse_date_us (postern_json_get_string (email, "receivedAt"));
-  return message;
-}
-
-/* Takes what Email/get said about @ids. Each of them must be accounted for: one that the server
- * silently leaves out would be a message that nobody ever sees. */
-static gboolean
-collect (PosternSyncBatch *batch,
-         JsonArray *ids,
-         JsonObject *answer,
-         const char *inbox,
-         GError **error)
-{
-  g_autoptr (GHashTable) told = g_hash_table_new (g_str_hash, g_str_equal);
-  JsonArray *list = postern_json_get_array (answer, "list");
-  JsonArray *not_found = postern_json_get_array (answer, "notFound");
-
-  for (guint i = 0; i < postern_json_get_length (list); i++)
-    {
-      JsonObject *email = postern_json_get_object_at (list, i);
-      const char *id = postern_json_get_string (email, "id");
-      JsonObject *mailboxes = postern_json_get_object (email, "mailboxIds");
-      PosternRemoteMessage *message;
-
-      if (id == NULL || !g_hash_table_add (told, (char *) id))
-        continue;
-      if (!postern_json_get_boolean (mailboxes, inbox, FALSE))
-        g_ptr_array_add (batch->removed, g_strdup (id));
-      else if ((message = make_message (email)) != NULL)
-        g_ptr_array_add (batch->messages, message);
-      else /* one that cannot be read must not hide the others */
-        g_warning ("The server gives no size or no content for message %s", id);
-    }
-  for (guint i = 0; i < postern_json_get_length (not_found); i++)
-    {
-      const char *id = postern_json_get_string_at (not_found, i);
-
-      if (id != NULL && g_hash_table_add (told, (char *) id))
-        g_ptr_array_add (batch->removed, g_strdup (id));
-    }
-
-  for (guint i = 0; i < postern_json_get_length (ids); i++)
-    {
-      const char *id = postern_json_get_string_at (ids, i);
-
-      if (id == NULL || !g_hash_table_contains (told, id))
-        {
-          g_set_error (error,
-                       POSTERN_ERROR,
-                       POSTERN_ERROR_TEMPORARY,
-                       "The server named a message and then told nothing of it");
-          return FALSE;
-        }
-    }
-  return TRUE;
-}
-
-static void list_page (GTask *task);
 static void changes_page (GTask *task);
 
 /* Listing */
 
-static guint64
-hash_id (const char *id)
+static PosternJmapListing *
+get_listing (PosternJmapSync *self, guint serial)
 {
-  guint64 hash = 0xcbf29ce484222325u; /* FNV-1a */
-
-  for (; *id != '\0'; id++)
-    hash = (hash ^ (guchar) *id) * 0x100000001b3u;
-  return hash;
-}
-
-static int
-compare_hashes (gconstpointer a, gconstpointer b)
-{
-  guint64 left = *(const guint64 *) a;
-  guint64 right = *(const guint64 *) b;
-
-  return left < right ? -1 : left > right;
-}
-
-static guint
-count_distinct (GArray *hashes)
-{
-  guint distinct = 0;
-
-  g_array_sort (hashes, compare_hashes);
-  for (guint i = 0; i < hashes->len; i++)
-    if (i == 0 || g_array_index (hashes, guint64, i) != g_array_index (hashes, guint64, i - 1))
-      distinct++;
-  return distinct;
+  return g_hash_table_lookup (self->listings, GUINT_TO_POINTER (serial));
 }
 
 static void
-restart_listing (GTask *task, const char *reason)
+start_listing (PosternJmapSync *self, Page *page)
 {
-  Page *page = g_task_get_task_data (task);
-  Listing *listing = page->sync->listing;
+  PosternJmapListing *listing = postern_jmap_listing_new (self->client, page->account, page->inbox);
 
-  if (++listing->restarts > MAX_RESTARTS)
-    {
-      g_clear_pointer (&page->sync->listing, listing_free);
-      g_task_return_new_error (task,
-                               POSTERN_ERROR,
-                               POSTERN_ERROR_TEMPORARY,
-                               "The inbox changes faster than it can be listed (%s)",
-                               reason);
-      return;
-    }
-  g_debug ("Listing the inbox again: %s", reason);
-  listing_rewind (listing);
-  list_page (task);
-}
-
-/* Whether the listing may be believed; two listings in a row that count the same are. */
-static gboolean
-is_complete (Listing *listing)
-{
-  guint distinct = count_distinct (listing->seen);
-
-  if (listing->total < 0 || (gint64) distinct >= listing->total || distinct == listing->counted)
-    return TRUE;
-  listing->counted = distinct;
-  return FALSE;
-}
-
-static void
-take_ids (Listing *listing, JsonArray *ids)
-{
-  for (guint i = 0; i < postern_json_get_length (ids); i++)
-    {
-      const char *id = postern_json_get_string_at (ids, i);
-      guint64 hash = hash_id (id != NULL ? id : "");
-
-      g_array_append_val (listing->seen, hash);
-    }
-  if (postern_json_get_length (ids) > 0)
-    {
-      g_free (listing->last_id);
-      listing->last_id =
-          g_strdup (postern_json_get_string_at (ids, json_array_get_length (ids) - 1));
-    }
-}
-
-static void
-take_list_page (GTask *task, JsonObject *query, JsonObject *get, const char *email_state)
-{
-  Page *page = g_task_get_task_data (task);
-  Listing *listing = page->sync->listing;
-  g_autoptr (PosternSyncBatch) batch = postern_sync_batch_new ();
-  JsonArray *ids = postern_json_get_array (query, "ids");
-  guint n_ids = postern_json_get_length (ids);
-  gint64 position = postern_json_get_integer (query, "position", listing->position);
-  gint64 limit = postern_json_get_integer (query, "limit", page->limit);
-  const char *query_state = postern_json_get_string (query, "queryState");
-  gboolean is_last;
-  g_autoptr (GError) error = NULL;
-
-  if (page->is_first)
-    listing->email_state = g_strdup (email_state);
-  else if (!listing->by_anchor && g_strcmp0 (query_state, listing->query_state) != 0)
-    {
-      listing->by_anchor = TRUE;
-      list_page (task);
-      return;
-    }
-  if (!collect (batch, ids, get, page->inbox, &error))
-    {
-      g_task_return_error (task, g_steal_pointer (&error));
-      return;
-    }
-
-  g_free (listing->query_state);
-  listing->query_state = g_strdup (query_state);
-  listing->by_anchor = FALSE;
-  listing->position = position + n_ids;
-  listing->total = postern_json_get_integer (query, "total", -1);
-  take_ids (listing, ids);
-
-  is_last = n_ids == 0 || (listing->total >= 0 ? listing->position >= listing->total
-                                               : n_ids < MIN (limit, page->limit));
-  if (is_last && !is_complete (listing))
-    {
-      restart_listing (task, "some were missing");
-      return;
-    }
-  batch->is_full = TRUE;
-  batch->restart = page->is_first;
-  batch->total = listing->total;
-  batch->done = listing->position;
-  batch->has_more = !is_last;
-  batch->cursor = is_last ? make_cursor (page->account, page->inbox, listing->email_state)
-                          : g_strdup_printf ("L %u", listing->serial);
-  if (is_last)
-    {
-      note_state (page->sync, listing->email_state);
-      g_clear_pointer (&page->sync->listing, listing_free);
-    }
-  g_task_return_pointer (task, g_steal_pointer (&batch), (GDestroyNotify) postern_sync_batch_free);
+  page->serial = ++self->next_serial;
+  g_hash_table_insert (self->listings, GUINT_TO_POINTER (page->serial), listing);
+  if (page->serial > MAX_LISTINGS)
+    g_hash_table_remove (self->listings, GUINT_TO_POINTER (page->serial - MAX_LISTINGS));
 }
 
 static void
 on_list_page (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = G_TASK (user_data);
-  PosternJmapClient *client = POSTERN_JMAP_CLIENT (source);
   Page *page = g_task_get_task_data (task);
+  PosternJmapListing *listing = get_listing (page->sync, page->serial);
   g_autoptr (GError) error = NULL;
-  g_autoptr (PosternJmapResponse) response =
-      postern_jmap_client_call_finish (client, result, NULL, &error);
-  JsonObject *state = NULL;
-  JsonObject *query = NULL;
-  JsonObject *get = NULL;
-  const char *email_state = NULL;
+  g_autoptr (PosternSyncBatch) batch = postern_jmap_listing_page_finish (result, &error);
 
-  if (page->sync->listing == NULL || page->sync->listing->serial != page->serial)
+  if (batch != NULL && listing == NULL)
+    g_set_error (&error, POSTERN_ERROR, POSTERN_ERROR_STALE, "Too many listings began meanwhile");
+  if (error != NULL)
     {
-      g_task_return_new_error (task,
-                               POSTERN_ERROR,
-                               POSTERN_ERROR_STALE,
-                               "Another listing began meanwhile");
+      g_task_return_error (task, g_steal_pointer (&error));
       return;
     }
-  if (response != NULL && page->is_first)
-    {
-      state = postern_jmap_response_get (response, page->state_call, "Email/get", &error);
-      email_state = postern_json_get_string (state, "state");
-      if (state != NULL && email_state == NULL)
-        g_set_error (&error, POSTERN_ERROR, POSTERN_ERROR_PROTOCOL, "Email/get gave no state");
-    }
-  if (response != NULL && error == NULL)
-    query = postern_jmap_response_get (response, page->list_call, "Email/query", &error);
-  if (query != NULL)
-    get = postern_jmap_response_get (response, page->get_calls[0], "Email/get", &error);
-
-  if (get != NULL)
-    take_list_page (task, query, get, email_state);
-  else if (g_error_matches (error, POSTERN_ERROR, POSTERN_ERROR_TOO_LARGE) &&
-           postern_jmap_client_halve (client, page->limit))
-    list_page (task);
-  else if (page->sync->listing->by_anchor && response != NULL && query == NULL)
-    restart_listing (task, error->message);
+  if (batch->has_more)
+    batch->cursor = g_strdup_printf ("L %u", page->serial);
   else
-    g_task_return_error (task, g_steal_pointer (&error));
-}
-
-static void
-list_page (GTask *task)
-{
-  Page *page = g_task_get_task_data (task);
-  PosternJmapClient *client = page->sync->client;
-  const PosternJmapSession *session = postern_jmap_client_get_session (client);
-  Listing *listing = page->sync->listing;
-  PosternJmapRequest *request = postern_jmap_request_new ();
-  JsonObject *query = postern_jmap_arguments_new (page->account);
-  JsonObject *get = postern_jmap_arguments_new (page->account);
-  JsonObject *filter = json_object_new ();
-  JsonObject *comparator = json_object_new ();
-  JsonArray *sort = json_array_new ();
-
-  page->serial = listing->serial;
-  page->is_first = listing->email_state == NULL;
-  page->limit = MIN (postern_jmap_client_get_max_objects (client), MAX_PAGE);
-  request->uses_vendor = session->has_vendor;
-  if (page->is_first)
     {
-      JsonObject *nothing = postern_jmap_arguments_new (page->account);
+      const char *state = postern_jmap_listing_get_state (listing);
 
-      json_object_set_array_member (nothing, "ids", json_array_new ());
-      page->state_call = postern_jmap_request_add (request, "Email/get", nothing);
+      batch->cursor = make_cursor (page->account, page->inbox, state);
+      note_state (page->sync, state);
+      g_hash_table_remove (page->sync->listings, GUINT_TO_POINTER (page->serial));
     }
-
-  json_object_set_string_member (filter, "inMailbox", page->inbox);
-  json_object_set_object_member (query, "filter", filter);
-  json_object_set_string_member (comparator, "property", "receivedAt");
-  json_object_set_boolean_member (comparator, "isAscending", TRUE);
-  json_array_add_object_element (sort, comparator);
-  json_object_set_array_member (query, "sort", sort);
-  if (listing->by_anchor && listing->last_id != NULL)
-    {
-      json_object_set_string_member (query, "anchor", listing->last_id);
-      json_object_set_int_member (query, "anchorOffset", 1);
-    }
-  else
-    json_object_set_int_member (query, "position", listing->position);
-  json_object_set_int_member (query, "limit", page->limit);
-  json_object_set_boolean_member (query, "calculateTotal", TRUE);
-  page->list_call = postern_jmap_request_add (request, "Email/query", query);
-
-  postern_jmap_set_reference (get, "ids", page->list_call, "Email/query", "/ids");
-  json_object_set_array_member (get, "properties", make_properties (session));
-  page->get_calls[0] = postern_jmap_request_add (request, "Email/get", get);
-  postern_jmap_client_call_async (client,
-                                  request,
-                                  g_task_get_cancellable (task),
-                                  on_list_page,
-                                  g_object_ref (task));
+  g_task_return_pointer (task, g_steal_pointer (&batch), (GDestroyNotify) postern_sync_batch_free);
 }
 
 /* Changes */
@@ -522,7 +198,7 @@ make_changes_batch (Page *page, JsonObject *changes, JsonObject *const gets[2], 
       JsonArray *ids = postern_json_get_array (changes, members[i]);
 
       has_changes = has_changes || postern_json_get_length (ids) > 0;
-      if (!collect (batch, ids, gets[i], page->inbox, error))
+      if (!postern_jmap_emails_collect (batch, ids, gets[i], page->inbox, error))
         return NULL;
     }
   for (guint i = 0; i < postern_json_get_length (destroyed); i++)
@@ -561,7 +237,7 @@ on_changes_page (GObject *source, GAsyncResult *result, gpointer user_data)
   PosternSyncBatch *batch = NULL;
 
   if (response != NULL)
-    changes = postern_jmap_response_get (response, page->list_call, "Email/changes", &error);
+    changes = postern_jmap_response_get (response, page->changes_call, "Email/changes", &error);
   if (changes != NULL)
     gets[0] = postern_jmap_response_get (response, page->get_calls[0], "Email/get", &error);
   if (gets[0] != NULL)
@@ -577,7 +253,7 @@ on_changes_page (GObject *source, GAsyncResult *result, gpointer user_data)
   else
     {
       if (response != NULL &&
-          is_useless_state (postern_jmap_response_get_error_type (response, page->list_call)))
+          is_useless_state (postern_jmap_response_get_error_type (response, page->changes_call)))
         error->code = POSTERN_ERROR_STALE;
       g_task_return_error (task, g_steal_pointer (&error));
     }
@@ -597,13 +273,13 @@ changes_page (GTask *task)
   request->uses_vendor = session->has_vendor;
   json_object_set_string_member (changes, "sinceState", page->since);
   json_object_set_int_member (changes, "maxChanges", page->limit);
-  page->list_call = postern_jmap_request_add (request, "Email/changes", changes);
+  page->changes_call = postern_jmap_request_add (request, "Email/changes", changes);
   for (guint i = 0; i < 2; i++)
     {
       JsonObject *get = postern_jmap_arguments_new (page->account);
 
-      postern_jmap_set_reference (get, "ids", page->list_call, "Email/changes", paths[i]);
-      json_object_set_array_member (get, "properties", make_properties (session));
+      postern_jmap_set_reference (get, "ids", page->changes_call, "Email/changes", paths[i]);
+      json_object_set_array_member (get, "properties", postern_jmap_emails_properties (session));
       page->get_calls[i] = postern_jmap_request_add (request, "Email/get", get);
     }
   postern_jmap_client_call_async (client,
@@ -613,31 +289,27 @@ changes_page (GTask *task)
                                   g_object_ref (task));
 }
 
+/* Returns: FALSE when the cursor is of no use; otherwise the page knows what it goes on with. */
 static gboolean
-read_cursor (Page *page, GError **error)
+read_cursor (PosternJmapSync *self, Page *page)
 {
   g_auto (GStrv) parts = g_strsplit (page->cursor, " ", 5);
+  guint n_parts = g_strv_length (parts);
   g_autofree char *account = NULL;
   g_autofree char *inbox = NULL;
-  Listing *listing = page->sync->listing;
 
-  if (g_strv_length (parts) == 2 && strcmp (parts[0], "L") == 0 && listing != NULL &&
-      strtoul (parts[1], NULL, 10) == listing->serial)
-    return TRUE;
-  if (g_strv_length (parts) == 4 && strcmp (parts[0], "C") == 0)
+  if (n_parts == 2 && strcmp (parts[0], "L") == 0)
     {
-      account = g_uri_unescape_string (parts[1], NULL);
-      inbox = g_uri_unescape_string (parts[2], NULL);
-      page->since = g_uri_unescape_string (parts[3], NULL);
-      if (page->since != NULL && g_strcmp0 (account, page->account) == 0 &&
-          g_strcmp0 (inbox, page->inbox) == 0)
-        return TRUE;
+      page->serial = (guint) strtoul (parts[1], NULL, 10);
+      return get_listing (self, page->serial) != NULL;
     }
-  g_set_error (error,
-               POSTERN_ERROR,
-               POSTERN_ERROR_STALE,
-               "The cursor belongs to another listing, account or inbox");
-  return FALSE;
+  if (n_parts != 4 || strcmp (parts[0], "C") != 0)
+    return FALSE;
+  account = g_uri_unescape_string (parts[1], NULL);
+  inbox = g_uri_unescape_string (parts[2], NULL);
+  page->since = g_uri_unescape_string (parts[3], NULL);
+  return page->since != NULL && g_strcmp0 (account, page->account) == 0 &&
+         g_strcmp0 (inbox, page->inbox) == 0;
 }
 
 static void
@@ -658,28 +330,28 @@ on_folders (GObject *source, GAsyncResult *result, gpointer user_data)
   page->inbox = g_strdup (postern_jmap_client_get_folder (client, POSTERN_PLACE_INBOX));
 
   if (page->cursor == NULL)
+    start_listing (self, page);
+  else if (!read_cursor (self, page))
     {
-      g_clear_pointer (&self->listing, listing_free);
-      self->listing = g_new0 (Listing, 1);
-      self->listing->serial = ++self->next_serial;
-      self->listing->seen = g_array_new (FALSE, FALSE, sizeof (guint64));
-      listing_rewind (self->listing);
-    }
-  else if (!read_cursor (page, &error))
-    {
-      g_task_return_error (task, g_steal_pointer (&error));
+      g_task_return_new_error (task,
+                               POSTERN_ERROR,
+                               POSTERN_ERROR_STALE,
+                               "The cursor belongs to another listing, account or inbox");
       return;
     }
-  if (page->since != NULL)
+  if (page->serial == 0)
     changes_page (task);
   else
-    list_page (task);
+    postern_jmap_listing_page_async (get_listing (self, page->serial),
+                                     g_task_get_cancellable (task),
+                                     on_list_page,
+                                     g_object_ref (task));
 }
 
 /**
  * postern_jmap_sync_page_async:
  *
- * See postern_backend_sync_async(). One page at a time; a second listing ends the first.
+ * See postern_backend_sync_async(). One page at a time of each listing.
  */
 void
 postern_jmap_sync_page_async (PosternJmapSync *self,
