@@ -145,7 +145,7 @@ void postern_import_result_free (PosternImportResult *self);
  */
 typedef struct
 {
-  const char *key;                 /* 1 to 100 of A-Za-z0-9_-; a changed envelope needs a new one */
+  const char *key;                 /* of postern_random_id(); a changed envelope needs a new one */
   const char *email_id;            /* a draft of import */
   const char *from;                /* the mailbox in the From header; picks the identity */
   const PosternEnvelope *envelope; /* recipients that are the same are sent to once */

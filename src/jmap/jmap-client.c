@@ -8,13 +8,12 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "http/http-error.h"
+#include "jmap/jmap-session-read.h"
 #include "jmap/json-read.h"
 
 #include <string.h>
 
-#define MAX_SESSION_OCTETS  (1024 * 1024)
 #define MAX_RESPONSE_OCTETS (16 * 1024 * 1024)
-#define MAX_REDIRECTS       5
 #define MAX_OBJECTS         500 /* what we ask for at most, whatever the server allows */
 
 /* A server whose sessionState never settles must not make us read the session at every call. */
@@ -25,15 +24,12 @@ struct _PosternJmapClient
   GObject parent_instance;
   PosternHttpClient *http; /* (owned) */
   char *url;
-  PosternJmapAuth auth;
-  char *user;            /* (nullable) */
-  PosternSecret *secret; /* (owned) (nullable) */
+  PosternJmapCredentials *credentials; /* (owned) */
 
   PosternJmapSession *session; /* (owned) (nullable) */
   gint64 session_read_at_us;   /* monotonic */
   gboolean session_is_old;     /* read it again before the next call */
   guint generation;            /* of the credentials: an answer to older ones is not kept */
-  guint hops;                  /* redirects followed in the reading under way */
   GQueue session_waiters;      /* (element-type GTask); not empty while it is being read */
   char *folders[POSTERN_N_PLACES];
   GPtrArray *identities; /* (element-type PosternIdentity) (nullable) */
@@ -57,7 +53,7 @@ postern_jmap_client_new (PosternHttpClient *http, const char *url, PosternJmapAu
 
   self->http = g_object_ref (http);
   self->url = g_strdup (url);
-  self->auth = auth;
+  self->credentials = postern_jmap_credentials_new (auth, NULL, NULL);
   return self;
 }
 
@@ -71,10 +67,9 @@ postern_jmap_client_set_credentials (PosternJmapClient *self,
                                      const char *user,
                                      PosternSecret *secret)
 {
-  g_free (self->user);
-  self->user = g_strdup (user);
-  g_clear_pointer (&self->secret, postern_secret_unref);
-  self->secret = secret != NULL ? postern_secret_ref (secret) : NULL;
+  g_autoptr (PosternJmapCredentials) old = self->credentials;
+
+  self->credentials = postern_jmap_credentials_new (old->auth, user, secret);
   self->generation++;
   self->session_is_old = TRUE;
 }
@@ -104,7 +99,7 @@ postern_jmap_client_get_session (PosternJmapClient *self)
 gboolean
 postern_jmap_client_has_session (PosternJmapClient *self)
 {
-  return self->session != NULL && !self->session_is_old && self->secret != NULL;
+  return self->session != NULL && !self->session_is_old && self->credentials->secret != NULL;
 }
 
 /**
@@ -192,33 +187,6 @@ postern_jmap_client_get_not_before_us (PosternJmapClient *self)
   return self->not_before_us > postern_clock_now_us () ? self->not_before_us : 0;
 }
 
-static char *
-make_authorization (PosternJmapClient *self)
-{
-  const char *secret = postern_secret_get_text (self->secret);
-  g_autofree char *pair = NULL;
-  g_autofree char *encoded = NULL;
-  char *value;
-
-  if (self->auth == POSTERN_JMAP_AUTH_BEARER)
-    return g_strconcat ("Bearer ", secret, NULL);
-  pair = g_strconcat (self->user != NULL ? self->user : "", ":", secret, NULL);
-  encoded = g_base64_encode ((const guchar *) pair, strlen (pair));
-  value = g_strconcat ("Basic ", encoded, NULL);
-  postern_memory_wipe (pair, strlen (pair));
-  postern_memory_wipe (encoded, strlen (encoded));
-  return value;
-}
-
-static gboolean
-is_header_text (const char *text)
-{
-  for (; *text != '\0'; text++)
-    if ((guchar) *text < 0x20 || *text == 0x7f)
-      return FALSE;
-  return TRUE;
-}
-
 /**
  * postern_jmap_client_new_message:
  * @uri: one that the session gave
@@ -231,26 +199,7 @@ postern_jmap_client_new_message (PosternJmapClient *self,
                                  GUri *uri,
                                  GError **error)
 {
-  SoupMessage *message;
-  g_autofree char *authorization = NULL;
-
-  if (self->secret == NULL || !is_header_text (postern_secret_get_text (self->secret)))
-    {
-      g_set_error (error,
-                   POSTERN_ERROR,
-                   POSTERN_ERROR_CREDENTIALS,
-                   self->secret == NULL
-                       ? "There is no password or token for this account"
-                       : "The password or token has characters that none can have");
-      return NULL;
-    }
-  message = postern_http_message_new (method, uri);
-  authorization = make_authorization (self);
-  soup_message_headers_replace (soup_message_get_request_headers (message),
-                                "Authorization",
-                                authorization);
-  postern_memory_wipe (authorization, strlen (authorization));
-  return message;
+  return postern_jmap_credentials_new_message (self->credentials, method, uri, error);
 }
 
 /**
@@ -269,7 +218,7 @@ postern_jmap_client_note_answer (PosternJmapClient *self, SoupMessage *message)
 
 /* The session: read once for all who wait for it. */
 
-static void read_session (PosternJmapClient *self, GUri *uri);
+static void read_session (PosternJmapClient *self);
 
 static void
 end_reading (PosternJmapClient *self, GError *error)
@@ -306,129 +255,42 @@ adopt_session (PosternJmapClient *self, PosternJmapSession *session)
 typedef struct
 {
   PosternJmapClient *client; /* (owned) */
-  SoupMessage *message;      /* (owned) */
   guint generation;
 } Reading;
 
 static void
-reading_free (Reading *reading)
-{
-  g_object_unref (reading->client);
-  g_object_unref (reading->message);
-  g_free (reading);
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (Reading, reading_free)
-
-static PosternJmapSession *
-parse_session (SoupMessage *message, GBytes *body, GError **error)
-{
-  g_autoptr (JsonObject) json = NULL;
-
-  if (!postern_http_check_status (message, error))
-    {
-      /* A web server without such a page is a server without JMAP, for now at least. */
-      if (error != NULL && g_error_matches (*error, POSTERN_ERROR, POSTERN_ERROR_NOT_FOUND))
-        (*error)->code = POSTERN_ERROR_PROTOCOL;
-      return NULL;
-    }
-  if (!postern_http_message_is_json (message))
-    {
-      g_set_error (error,
-                   POSTERN_ERROR,
-                   POSTERN_ERROR_PROTOCOL,
-                   "%s answers, but not as a JMAP server: perhaps a sign-in page stands before it",
-                   g_uri_get_host (soup_message_get_uri (message)));
-      return NULL;
-    }
-  json = postern_json_parse (body, error);
-  if (json == NULL)
-    return NULL;
-  return postern_jmap_session_new (soup_message_get_uri (message), json, error);
-}
-
-static void
 on_session_read (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  g_autoptr (Reading) reading = user_data;
-  PosternJmapClient *self = reading->client;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GBytes) body =
-      postern_http_client_fetch_finish (POSTERN_HTTP_CLIENT (source), result, &error);
-  PosternJmapSession *session = NULL;
+  g_autofree Reading *reading = user_data;
+  g_autoptr (PosternJmapClient) self = reading->client;
+  GError *error = NULL;
+  gint64 wait_us = 0;
+  PosternJmapSession *session = postern_jmap_session_read_finish (result, &wait_us, &error);
 
-  if (body != NULL)
-    {
-      postern_jmap_client_note_answer (self, reading->message);
-      if (SOUP_STATUS_IS_REDIRECTION (soup_message_get_status (reading->message)) &&
-          self->hops++ < MAX_REDIRECTS)
-        {
-          g_autoptr (GUri) next = postern_http_dup_redirect (reading->message, &error);
-
-          if (next != NULL)
-            {
-              read_session (self, next);
-              return;
-            }
-        }
-      else
-        session = parse_session (reading->message, body, &error);
-    }
-
+  if (wait_us > 0)
+    self->not_before_us = postern_clock_now_us () + wait_us;
   if (session != NULL && reading->generation != self->generation)
     {
       /* The credentials changed meanwhile: what the old ones showed is of no use. */
       postern_jmap_session_free (session);
-      self->hops = 0;
-      read_session (self, NULL);
+      read_session (self);
       return;
     }
   if (session != NULL)
     adopt_session (self, session);
-  else
-    g_prefix_error (&error, "Reading the JMAP session: ");
-  end_reading (self, g_steal_pointer (&error));
+  end_reading (self, error);
 }
 
-static GUri *
-parse_url (const char *url, GError **error)
-{
-  g_autoptr (GUri) uri = postern_http_uri_parse (NULL, url, error);
-
-  if (uri == NULL)
-    return NULL;
-  if (*g_uri_get_path (uri) == '\0' || strcmp (g_uri_get_path (uri), "/") == 0)
-    return postern_http_uri_parse (uri, "/.well-known/jmap", error);
-  return g_steal_pointer (&uri);
-}
-
-/* @uri: (nullable): where a redirect pointed; NULL begins at the account's own URL */
 static void
-read_session (PosternJmapClient *self, GUri *uri)
+read_session (PosternJmapClient *self)
 {
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GUri) start = uri != NULL ? g_uri_ref (uri) : parse_url (self->url, &error);
-  SoupMessage *message = NULL;
-  Reading *reading;
+  Reading *reading = g_new0 (Reading, 1);
 
-  if (start != NULL)
-    message = postern_jmap_client_new_message (self, SOUP_METHOD_GET, start, &error);
-  if (message == NULL)
-    {
-      end_reading (self, g_steal_pointer (&error));
-      return;
-    }
-  soup_message_headers_replace (soup_message_get_request_headers (message),
-                                "Accept",
-                                "application/json");
-  reading = g_new0 (Reading, 1);
   reading->client = g_object_ref (self);
-  reading->message = message;
   reading->generation = self->generation;
-  postern_http_client_fetch_async (self->http,
-                                   message,
-                                   MAX_SESSION_OCTETS,
-                                   NULL,
+  postern_jmap_session_read_async (self->http,
+                                   self->url,
+                                   self->credentials,
                                    on_session_read,
                                    reading);
 }
@@ -455,8 +317,7 @@ postern_jmap_client_ensure_session_async (PosternJmapClient *self,
   g_queue_push_tail (&self->session_waiters, g_steal_pointer (&task));
   if (self->session_waiters.length == 1)
     {
-      self->hops = 0;
-      read_session (self, NULL);
+      read_session (self);
     }
 }
 
@@ -680,8 +541,7 @@ postern_jmap_client_finalize (GObject *object)
 
   g_clear_object (&self->http);
   g_free (self->url);
-  g_free (self->user);
-  g_clear_pointer (&self->secret, postern_secret_unref);
+  g_clear_pointer (&self->credentials, postern_jmap_credentials_unref);
   g_clear_pointer (&self->session, postern_jmap_session_free);
   for (guint place = 0; place < POSTERN_N_PLACES; place++)
     g_free (self->folders[place]);

@@ -2,18 +2,12 @@
 #pragma once
 
 #include "backend/backend-types.h"
-#include "base/secret.h"
 #include "http/http-client.h"
+#include "jmap/jmap-credentials.h"
 #include "jmap/jmap-request.h"
 #include "jmap/jmap-session.h"
 
 G_BEGIN_DECLS
-
-typedef enum
-{
-  POSTERN_JMAP_AUTH_BEARER, /* a token alone; the user name, if any, is not sent */
-  POSTERN_JMAP_AUTH_BASIC,  /* user name and secret */
-} PosternJmapAuth;
 
 /**
  * PosternJmapClient:
