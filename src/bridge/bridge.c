@@ -120,6 +120,15 @@ on_queue_changed (PosternBridge *self)
     postern_account_kick_queue (g_ptr_array_index (self->accounts, i));
 }
 
+/* What stopped with the disk goes on with it. */
+static void
+on_store_health_changed (PosternBridge *self)
+{
+  tell_changed (self);
+  if (postern_store_is_healthy (self->store))
+    postern_bridge_sync (self);
+}
+
 static void
 on_swept (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -190,6 +199,11 @@ postern_bridge_start (PosternBridge *self)
                            G_CALLBACK (on_queue_changed),
                            self,
                            G_CONNECT_SWAPPED);
+  g_signal_connect_object (self->store,
+                           "health-changed",
+                           G_CALLBACK (on_store_health_changed),
+                           self,
+                           G_CONNECT_SWAPPED);
   follow_config (self);
   on_sweep (self);
   self->sweep_id = g_timeout_add_seconds (SWEEP_EVERY_SECONDS, on_sweep, self);
@@ -250,7 +264,8 @@ postern_bridge_get_state (PosternBridge *self)
 
   if (!self->is_started)
     return "starting";
-  if (postern_config_file_get_problem (self->config) != NULL)
+  if (postern_config_file_get_problem (self->config) != NULL ||
+      !postern_store_is_healthy (self->store))
     return "attention";
   for (guint i = 0; i < self->accounts->len; i++)
     switch (postern_account_get_state (g_ptr_array_index (self->accounts, i)))

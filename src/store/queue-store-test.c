@@ -508,6 +508,30 @@ test_failed_commit_sync (Fixture *self, gconstpointer data)
 }
 
 static void
+on_health_changed (PosternStore *store, gpointer user_data)
+{
+  *(gboolean *) user_data = postern_store_is_healthy (store);
+}
+
+static void
+test_mends_itself (Fixture *self, gconstpointer data)
+{
+  gboolean is_healthy = TRUE;
+  g_autofree char *after = NULL;
+
+  g_signal_connect (self->store, "health-changed", G_CALLBACK (on_health_changed), &is_healthy);
+  g_atomic_int_set (&syncs_to_fail, 1);
+  assert_refused (self, 1000, NULL);
+  while (is_healthy)
+    g_main_context_iteration (NULL, TRUE);
+  while (!is_healthy)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_true (postern_queue_store_is_open (self->queue));
+  after = commit_text (self, "account", "after");
+  assert_counts (self, 1, 0, 0, 0);
+}
+
+static void
 test_failed_file_sync (Fixture *self, gconstpointer data)
 {
   g_autofree char *refused = NULL;
@@ -1119,6 +1143,7 @@ main (int argc, char *argv[])
   TEST ("long-messages-share-the-sync-of-directory-and-log", test_group_commit_of_files);
   TEST ("no-answer-without-a-sync", test_ack_follows_sync);
   TEST ("failed-sync-closes-the-database-until-reopened", test_failed_commit_sync);
+  TEST ("what-a-failed-sync-closed-is-opened-again-by-itself", test_mends_itself);
   TEST ("failed-sync-of-a-file-refuses-that-message-only", test_failed_file_sync);
   g_test_add_func ("/store/queue/newer-schema-is-not-touched", test_newer_schema);
   TEST ("spool-files-without-a-row-are-swept", test_leftovers);

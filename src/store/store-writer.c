@@ -36,6 +36,8 @@ struct _PosternStoreWriter
   PosternStoreThread *thread;
   PosternStoreCommitted committed;
   gpointer owner;
+  PosternStoreFailed failed_func; /* (nullable) */
+  gpointer failed_owner;
 
   /* Of the thread, once it runs. */
   PosternDatabase *database;
@@ -49,6 +51,8 @@ struct _PosternStoreWriter
 static void
 close_after_error (PosternStoreWriter *self, const GError *error)
 {
+  PosternStoreFailed failed = g_atomic_pointer_get (&self->failed_func);
+
   if (self->closed_by != NULL)
     return;
   g_warning ("%s; it is closed now, and nothing is accepted until it is opened again",
@@ -61,6 +65,8 @@ close_after_error (PosternStoreWriter *self, const GError *error)
                    error->message);
   self->failed = g_steal_pointer (&self->database);
   g_atomic_int_set (&self->is_open, FALSE);
+  if (failed != NULL)
+    failed (self->failed_owner);
 }
 
 static void
@@ -264,6 +270,19 @@ postern_store_writer_start (PosternStoreWriter *self,
   self->committed = committed;
   self->owner = owner;
   self->thread = postern_store_thread_new (name, POSTERN_STORE_TAKES_ALL, run_batch, keep_up, self);
+}
+
+/**
+ * postern_store_writer_on_failure:
+ * @failed: called on the writer's thread when an error has closed the database
+ */
+void
+postern_store_writer_on_failure (PosternStoreWriter *self,
+                                 PosternStoreFailed failed,
+                                 gpointer owner)
+{
+  self->failed_owner = owner;
+  g_atomic_pointer_set (&self->failed_func, failed);
 }
 
 /**

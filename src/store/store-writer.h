@@ -29,6 +29,10 @@ void postern_store_writer_start (PosternStoreWriter *self,
                                  const char *name,
                                  PosternStoreCommitted committed,
                                  gpointer owner);
+typedef void (*PosternStoreFailed) (gpointer owner);
+void postern_store_writer_on_failure (PosternStoreWriter *self,
+                                      PosternStoreFailed failed,
+                                      gpointer owner);
 void postern_store_writer_stop (PosternStoreWriter *self);
 PosternStoreWriter *postern_store_writer_ref (PosternStoreWriter *self);
 void postern_store_writer_unref (PosternStoreWriter *self);
