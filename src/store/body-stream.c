@@ -335,11 +335,22 @@ postern_body_stream_class_init (PosternBodyStreamClass *klass)
  * @file: (transfer full)
  *
  * On the main context.
+ * Returns: (transfer full): a message that came whole with the first block is a #GMemoryInputStream,
+ *   which is read without another way to the thread or round the main loop.
  */
 GInputStream *
 postern_body_stream_new (PosternStoreThread *reader, PosternBodyFile *file)
 {
-  PosternBodyStream *self = g_object_new (POSTERN_TYPE_BODY_STREAM, NULL);
+  PosternBodyStream *self;
+
+  if (file->fd < 0)
+    {
+      GInputStream *whole = g_memory_input_stream_new_from_bytes (file->first);
+
+      postern_body_file_free (file);
+      return whole;
+    }
+  self = g_object_new (POSTERN_TYPE_BODY_STREAM, NULL);
 
   self->reader = postern_store_thread_ref (reader);
   self->fd = file->fd;
