@@ -67,12 +67,23 @@ set_state (PosternKeyringStore *self, PosternSecretStoreState state)
   g_signal_emit_by_name (self, "state-changed");
 }
 
+/* Not secret_collection_get_locked(), which is critical of a proxy whose keyring has just gone: that
+ * one knows no properties any more, and opens nothing either. */
+static gboolean
+is_locked (SecretCollection *collection)
+{
+  g_autoptr (GVariant) locked =
+      g_dbus_proxy_get_cached_property (G_DBUS_PROXY (collection), "Locked");
+
+  return locked == NULL || g_variant_get_boolean (locked);
+}
+
 static void
 read_lock (PosternKeyringStore *self)
 {
   set_state (self,
-             secret_collection_get_locked (self->collection) ? POSTERN_SECRET_STORE_LOCKED
-                                                             : POSTERN_SECRET_STORE_READY);
+             is_locked (self->collection) ? POSTERN_SECRET_STORE_LOCKED
+                                          : POSTERN_SECRET_STORE_READY);
 }
 
 static void
@@ -377,7 +388,7 @@ act (Operation *owned, SecretService *service, SecretCollection *collection)
   g_autoptr (Operation) self = owned;
   GHashTable *attributes = self->attributes;
   SecretSearchFlags flags = SECRET_SEARCH_ALL;
-  gboolean locked = secret_collection_get_locked (collection);
+  gboolean locked = is_locked (collection);
 
   if (self->verb == UNLOCK && !locked)
     tell_done (self);
