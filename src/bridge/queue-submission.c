@@ -13,6 +13,8 @@
 #include "mail/header-scan.h"
 #include "mail/message-filter.h"
 
+#include <time.h>
+
 /* The bytes pass through the filter, which makes them fit to leave, and go on to the queue; the header
  * is looked at as it will leave. Whatever is wrong is told at the end: SMTP has no earlier place. */
 
@@ -38,10 +40,13 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (PosternQueueSubmission,
 static char *
 date_now (void)
 {
-  g_autoptr (GDateTime) now = g_date_time_new_now_local ();
+  gint64 now_us = postern_clock_now_us ();
+  time_t now = (time_t) (now_us / G_USEC_PER_SEC);
+  struct tm local;
 
-  return postern_date_format (postern_clock_now_us (),
-                              (int) (g_date_time_get_utc_offset (now) / G_TIME_SPAN_MINUTE));
+  /* GDateTime looks at the file of the time zone each time. */
+  localtime_r (&now, &local);
+  return postern_date_format (now_us, (int) (local.tm_gmtoff / 60));
 }
 
 /* The right-hand side is the sender's domain: it is theirs, so the whole is unique. */

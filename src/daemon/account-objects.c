@@ -15,7 +15,7 @@
 #include "ipc/names.h"
 #include "ipc/secret-fd.h"
 
-#define COUNT_MS 250
+#define COUNT_MS 1000
 
 struct _PosternAccountObjects
 {

@@ -116,9 +116,10 @@ act_on_all (PosternDatabase *database,
           postern_database_query (database,
                                   error,
                                   ids != NULL ? "SELECT row, status, status_before FROM entries"
-                                                " WHERE id = ?"
+                                                " WHERE id = ?1"
                                               : "SELECT row, status, status_before FROM entries"
-                                                " WHERE account = ?",
+                                                " WHERE account = ?1"
+                                                " OR (?1 IS NULL AND status IN (0, 2))",
                                   "s",
                                   ids != NULL ? ids[i] : account_id);
       int step;
@@ -262,6 +263,8 @@ postern_queue_store_act_async (PosternQueueStore *self,
 
 /**
  * postern_queue_store_act_account_async:
+ *
+ * @account_id: (nullable): NULL for all that wait or have failed, of any account
  *
  * The same with all entries of an account.
  */

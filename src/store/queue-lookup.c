@@ -122,8 +122,10 @@ do_count_account (PosternStoreJob *job)
   if (database != NULL)
     self->base.number = postern_database_number (database,
                                                  &job->error,
-                                                 "SELECT count (*) FROM entries"
-                                                 " WHERE account = ? AND status IN (0, 1)",
+                                                 "SELECT (SELECT count (*) FROM entries"
+                                                 " WHERE account = ?1 AND status = 0)"
+                                                 " + (SELECT count (*) FROM entries"
+                                                 " WHERE account = ?1 AND status = 1)",
                                                  "s",
                                                  self->id);
 }

@@ -508,6 +508,43 @@ test_failed_commit_sync (Fixture *self, gconstpointer data)
 }
 
 static void
+test_retry_all (Fixture *self, gconstpointer data)
+{
+  g_autofree char *waiting = commit_text (self, "account", "one");
+  g_autofree char *failed = commit_text (self, "other", "two");
+  g_autofree char *held = commit_text (self, "account", "three");
+  const char *const held_ids[] = { held, NULL };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (PosternQueueEntry) entry = get_entry (self, failed, &error);
+  PosternQueueChange *change = postern_queue_change_new ();
+  g_auto (Await) applied = { 0 };
+  g_auto (Await) acted = { 0 };
+  g_auto (Await) retried = { 0 };
+
+  entry->status = POSTERN_QUEUE_STATUS_FAILED;
+  postern_queue_change_update (change, entry, POSTERN_QUEUE_LEASE_ENDS);
+  postern_queue_store_apply_async (self->queue, change, await_done, &applied);
+  await_result (&applied);
+  postern_queue_store_act_async (self->queue,
+                                 POSTERN_QUEUE_ACTION_HOLD,
+                                 held_ids,
+                                 await_done,
+                                 &acted);
+  await_result (&acted);
+  assert_counts (self, 1, 1, 1, 0);
+
+  postern_queue_store_act_account_async (self->queue,
+                                         POSTERN_QUEUE_ACTION_RETRY,
+                                         NULL,
+                                         await_done,
+                                         &retried);
+  g_assert_cmpint (postern_queue_store_act_finish (self->queue, await_result (&retried), &error),
+                   ==,
+                   2);
+  assert_counts (self, 2, 1, 0, 0);
+}
+
+static void
 on_health_changed (PosternStore *store, gpointer user_data)
 {
   *(gboolean *) user_data = postern_store_is_healthy (store);
@@ -1142,6 +1179,7 @@ main (int argc, char *argv[])
   TEST ("sixty-four-commits-share-syncs-and-keep-their-order", test_group_commit);
   TEST ("long-messages-share-the-sync-of-directory-and-log", test_group_commit_of_files);
   TEST ("no-answer-without-a-sync", test_ack_follows_sync);
+  TEST ("retry-of-all-leaves-held-ones-alone", test_retry_all);
   TEST ("failed-sync-closes-the-database-until-reopened", test_failed_commit_sync);
   TEST ("what-a-failed-sync-closed-is-opened-again-by-itself", test_mends_itself);
   TEST ("failed-sync-of-a-file-refuses-that-message-only", test_failed_file_sync);
