@@ -26,6 +26,7 @@ struct _PosternFakeBackend
   GPtrArray *sent;      /* (element-type utf8): recipients, one for each time */
   char *choke;
   gboolean forbids_removal;
+  gboolean misnames_refused;
   guint page;
   guint state;
   guint oldest_state;
@@ -74,6 +75,12 @@ void
 postern_fake_backend_refuse (PosternFakeBackend *self, const char *recipient, guint code)
 {
   g_hash_table_replace (self->refusals, g_strdup (recipient), GUINT_TO_POINTER (code));
+}
+
+void
+postern_fake_backend_misname_refused (PosternFakeBackend *self)
+{
+  self->misnames_refused = TRUE;
 }
 
 void
@@ -402,11 +409,12 @@ fake_remove_async (PosternBackend *backend,
   for (guint i = 0; email_ids[i] != NULL; i++)
     {
       PosternRemoval *removal = g_new0 (PosternRemoval, 1);
+      const Email *email = find_email (self, email_ids[i]);
 
       removal->email_id = g_strdup (email_ids[i]);
       if (self->forbids_removal)
         removal->error = g_error_new_literal (POSTERN_ERROR, POSTERN_ERROR_FORBIDDEN, "read only");
-      else if (find_email (self, email_ids[i]) != NULL)
+      else if (email != NULL && email->place == from)
         postern_fake_backend_destroy (self, email_ids[i]);
       g_ptr_array_add (removals, removal);
     }
@@ -572,7 +580,12 @@ submit_one (PosternFakeBackend *self, const PosternOutgoing *item)
   Email *email = find_email (self, item->email_id);
   guint worst = 250;
 
-  g_assert_nonnull (email);
+  if (email == NULL)
+    {
+      result->code = 451;
+      result->error = g_error_new_literal (POSTERN_ERROR, POSTERN_ERROR_NOT_FOUND, "no such email");
+      return result;
+    }
   g_assert_cmpint (email->place, ==, POSTERN_PLACE_DRAFTS);
   result->refused = g_ptr_array_new_with_free_func (g_free);
   for (guint i = 0; i < item->envelope->recipients->len; i++)
@@ -582,7 +595,9 @@ submit_one (PosternFakeBackend *self, const PosternOutgoing *item)
 
       worst = MAX (worst, code);
       if (code >= 500)
-        g_ptr_array_add (result->refused, g_strdup (recipient->address));
+        g_ptr_array_add (
+            result->refused,
+            g_strconcat (self->misnames_refused ? "smtp:" : "", recipient->address, NULL));
     }
   result->code = worst;
   if (worst >= 400)
@@ -603,6 +618,16 @@ submit_one (PosternFakeBackend *self, const PosternOutgoing *item)
     email->place = POSTERN_PLACE_SENT;
   else
     email->is_gone = TRUE;
+  return result;
+}
+
+static PosternSubmitResult *
+fail_one (int code)
+{
+  PosternSubmitResult *result = g_new0 (PosternSubmitResult, 1);
+
+  result->code = 451;
+  result->error = g_error_new_literal (POSTERN_ERROR, code, "as the test wished");
   return result;
 }
 
@@ -632,7 +657,11 @@ fake_submit_async (PosternBackend *backend,
 
   self->calls[POSTERN_FAKE_SUBMIT]++;
   for (gsize i = 0; i < n_items; i++)
-    g_ptr_array_add (results, submit_one (self, &items[i]));
+    g_ptr_array_add (results,
+                     self->fail[POSTERN_FAKE_SUBMIT] != 0
+                         ? fail_one (self->fail[POSTERN_FAKE_SUBMIT] - 1)
+                         : submit_one (self, &items[i]));
+  self->fail[POSTERN_FAKE_SUBMIT] = 0;
   if (self->lose[POSTERN_FAKE_SUBMIT])
     {
       self->lose[POSTERN_FAKE_SUBMIT] = FALSE;

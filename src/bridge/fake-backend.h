@@ -36,6 +36,8 @@ void postern_fake_backend_fail_next (PosternFakeBackend *self, PosternFakeCall c
 void postern_fake_backend_lose_next (PosternFakeBackend *self, PosternFakeCall call);
 /* Submissions to this recipient get this SMTP code. */
 void postern_fake_backend_refuse (PosternFakeBackend *self, const char *recipient, guint code);
+/* The addresses that a refusal names are not quite those that were given. */
+void postern_fake_backend_misname_refused (PosternFakeBackend *self);
 /* Imports of messages that hold this text make the whole request fail. */
 void postern_fake_backend_choke_on (PosternFakeBackend *self, const char *text);
 /* Removals are forbidden. */

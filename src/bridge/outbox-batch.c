@@ -17,10 +17,11 @@
  *   import    the bytes become a draft, or, for a bounce of ours, a message in the inbox
  *   submit    marked as "submitting" on disk first, so that a crash leads to settle and never to
  *             sending twice
- *   clean up  drafts of what was refused
  *   report    bounces, committed together with what they tell about
  *
- * After each, what changed is committed in one go before the next request leaves. */
+ * After each, what changed is committed in one go before the next request leaves. The draft of what
+ * was refused is removed only when that is on disk (see the outbox): a draft that is gone means "sent"
+ * to whoever settles after a crash. */
 
 #define UPLOADS_AT_ONCE 4
 
@@ -51,7 +52,6 @@ static void find_lost_imports (PosternOutboxBatch *self);
 static void import (PosternOutboxBatch *self);
 static void mark_submitting (PosternOutboxBatch *self);
 static void submit (PosternOutboxBatch *self);
-static void clean_up (PosternOutboxBatch *self);
 static void report (PosternOutboxBatch *self);
 static void end_batch (PosternOutboxBatch *self);
 
@@ -105,6 +105,16 @@ is_about_backend (const GError *error)
     }
 }
 
+/* The way to the backend itself is cut: whatever was asked, it says nothing about a message. */
+static gboolean
+is_about_way (const GError *error)
+{
+  return g_error_matches (error, POSTERN_ERROR, POSTERN_ERROR_OFFLINE) ||
+         g_error_matches (error, POSTERN_ERROR, POSTERN_ERROR_CREDENTIALS) ||
+         g_error_matches (error, POSTERN_ERROR, POSTERN_ERROR_TRUST) ||
+         g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+}
+
 /* Ends the batch early. With a single entry in it, and a backend that does answer, the entry itself is
  * the likely cause: it steps back, so that the others can pass. */
 static void
@@ -116,9 +126,7 @@ backend_failed (PosternOutboxBatch *self, GError *error)
       return;
     }
   self->error = error;
-  if (self->items->len == 1 && !g_error_matches (error, POSTERN_ERROR, POSTERN_ERROR_OFFLINE) &&
-      !g_error_matches (error, POSTERN_ERROR, POSTERN_ERROR_CREDENTIALS) &&
-      !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+  if (self->items->len == 1 && !is_about_way (error))
     {
       PosternOutboxItem *item = g_ptr_array_index (self->items, 0);
 
@@ -169,6 +177,21 @@ forget_withdrawn (PosternOutboxBatch *self, const char *const *withdrawn)
     }
 }
 
+/* Nothing may go on that is not on disk. What the backend did meanwhile is found out again from the
+ * step before. */
+static void
+stop_here (PosternOutboxBatch *self, GError *error)
+{
+  g_warning ("Account %s: the queue cannot be written, sending stops: %s",
+             self->account_id,
+             error->message);
+  g_clear_error (&self->error);
+  self->error = error;
+  for (guint i = 0; i < self->items->len; i++)
+    ((PosternOutboxItem *) g_ptr_array_index (self->items, i))->is_over = FALSE; /* none has come to its end */
+  end_batch (self);
+}
+
 static void
 on_committed (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -178,14 +201,7 @@ on_committed (GObject *source, GAsyncResult *result, gpointer user_data)
 
   if (!postern_queue_store_apply_finish (POSTERN_QUEUE_STORE (source), result, &withdrawn, &error))
     {
-      /* Nothing may go on that is not on disk. What the backend did meanwhile is found out again
-       * from the step before. */
-      g_warning ("Account %s: the queue cannot be written, sending stops: %s",
-                 self->account_id,
-                 error->message);
-      g_clear_error (&self->error);
-      self->error = g_steal_pointer (&error);
-      end_batch (self);
+      stop_here (self, g_steal_pointer (&error));
       return;
     }
   forget_withdrawn (self, (const char *const *) withdrawn);
@@ -402,10 +418,10 @@ on_owners_known (GObject *source, GAsyncResult *result, gpointer user_data)
       postern_queue_store_find_unowned_finish (POSTERN_QUEUE_STORE (source), result, &error);
   PosternOutboxItem *item = g_ptr_array_index (self->asked, 0);
 
-  if (unowned == NULL)
-    {
-      postern_outbox_item_postpone (item, error);
-    }
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    backend_failed (self, g_steal_pointer (&error));
+  else if (unowned == NULL)
+    postern_outbox_item_postpone (item, error);
   else
     for (guint i = 0; unowned[i] != NULL; i++)
       if (!is_owned_in_batch (self, unowned[i]))
@@ -428,7 +444,7 @@ on_found (GObject *source, GAsyncResult *result, gpointer user_data)
   if (ids == NULL)
     {
       backend_failed (self, error);
-      commit (self, clean_up);
+      commit (self, report);
       return;
     }
   g_ptr_array_set_free_func (ids, g_free);
@@ -528,6 +544,22 @@ import (PosternOutboxBatch *self)
 
 /* Submit */
 
+/* A way that is cut says nothing about the message: it costs no attempt. */
+static void
+take_submit_result (PosternOutboxBatch *self,
+                    PosternOutboxItem *item,
+                    const PosternSubmitResult *result)
+{
+  if (result->error == NULL || !is_about_way (result->error))
+    {
+      postern_outbox_item_take_submit (item, result);
+      return;
+    }
+  if (!result->may_have_arrived)
+    postern_outbox_item_advance (item, POSTERN_QUEUE_STEP_IMPORTED);
+  backend_failed (self, g_error_copy (result->error));
+}
+
 static void
 on_submitted (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -535,9 +567,10 @@ on_submitted (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GPtrArray) results = postern_backend_submit_finish (POSTERN_BACKEND (source), result);
 
   for (guint i = 0; i < self->asked->len; i++)
-    postern_outbox_item_take_submit (g_ptr_array_index (self->asked, i),
-                                     g_ptr_array_index (results, i));
-  commit (self, clean_up);
+    take_submit_result (self,
+                        g_ptr_array_index (self->asked, i),
+                        g_ptr_array_index (results, i));
+  commit (self, report);
 }
 
 static void
@@ -550,7 +583,7 @@ submit (PosternOutboxBatch *self)
 
   if (count == 0)
     {
-      clean_up (self);
+      report (self);
       return;
     }
   outgoing = g_new0 (PosternOutgoing, count);
@@ -580,65 +613,12 @@ mark_submitting (PosternOutboxBatch *self)
 {
   if (ask_about (self, POSTERN_QUEUE_STEP_IMPORTED) == 0)
     {
-      clean_up (self);
+      report (self);
       return;
     }
   for (guint i = 0; i < self->asked->len; i++)
     postern_outbox_item_advance (g_ptr_array_index (self->asked, i), POSTERN_QUEUE_STEP_SUBMITTING);
   commit (self, submit);
-}
-
-/* Clean up */
-
-static void
-on_drafts_removed (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (PosternOutboxBatch) self = user_data;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GPtrArray) removals =
-      postern_backend_remove_finish (POSTERN_BACKEND (source), result, &error);
-
-  if (removals == NULL)
-    g_info ("Account %s: drafts of refused messages stay: %s", self->account_id, error->message);
-  report (self);
-}
-
-/* What was refused must not lie about in the person's Drafts. A retry imports it anew. */
-static void
-clean_up (PosternOutboxBatch *self)
-{
-  g_auto (GStrv) ids = NULL;
-
-  g_ptr_array_set_size (self->asked, 0);
-  for (guint i = 0; self->error == NULL && i < self->items->len; i++)
-    {
-      PosternOutboxItem *item = g_ptr_array_index (self->items, i);
-
-      if (item->entry->status == POSTERN_QUEUE_STATUS_FAILED &&
-          item->entry->step == POSTERN_QUEUE_STEP_IMPORTED && item->entry->email_id != NULL)
-        g_ptr_array_add (self->asked, item);
-    }
-  if (self->asked->len == 0)
-    {
-      report (self);
-      return;
-    }
-  ids = email_ids (self->asked);
-  for (guint i = 0; i < self->asked->len; i++)
-    {
-      PosternOutboxItem *item = g_ptr_array_index (self->asked, i);
-
-      g_clear_pointer (&item->entry->email_id, g_free);
-      g_clear_pointer (&item->entry->blob_id, g_free);
-      postern_outbox_item_advance (item, POSTERN_QUEUE_STEP_NEW);
-    }
-  postern_backend_remove_async (self->backend,
-                                (const char *const *) ids,
-                                POSTERN_PLACE_DRAFTS,
-                                POSTERN_REMOVE_DESTROY,
-                                g_task_get_cancellable (self->task),
-                                on_drafts_removed,
-                                g_object_ref (self));
 }
 
 /* Report */
@@ -652,7 +632,10 @@ on_reported (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GError) error = NULL;
 
   if (!postern_queue_store_apply_finish (POSTERN_QUEUE_STORE (source), result, NULL, &error))
-    g_warning ("Account %s: the queue cannot be written: %s", self->account_id, error->message);
+    {
+      stop_here (self, g_steal_pointer (&error));
+      return;
+    }
   report_next (self);
 }
 

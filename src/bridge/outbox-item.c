@@ -101,7 +101,8 @@ postern_outbox_item_postpone (PosternOutboxItem *item, const GError *error)
   PosternQueueEntry *entry = item->entry;
   gint64 now_us = postern_clock_now_us ();
 
-  if (now_us - entry->received_at_us > POSTERN_QUEUE_LIFETIME_US)
+  /* Since it was received, or since a person sent it on its way again. */
+  if (now_us - entry->status_since_us > POSTERN_QUEUE_LIFETIME_US)
     {
       g_autoptr (GError) expired =
           g_error_new (POSTERN_ERROR,
@@ -109,7 +110,7 @@ postern_outbox_item_postpone (PosternOutboxItem *item, const GError *error)
                        "It was tried for five days, the last time with: %s",
                        error->message);
 
-      item_fail (item, "4.4.7", expired);
+      item_fail (item, POSTERN_QUEUE_EXPIRED, expired);
       return;
     }
   postern_queue_entry_set_error (entry, error);
@@ -126,8 +127,7 @@ postern_outbox_item_done (PosternOutboxItem *item)
   item->wants_report = postern_bounce_is_wanted (item->entry, item->news);
   if (has_failed_recipient (item->entry))
     item->entry->status = POSTERN_QUEUE_STATUS_FAILED;
-  else
-    item->entry->step = POSTERN_QUEUE_STEP_DONE;
+  item->entry->step = POSTERN_QUEUE_STEP_DONE;
   postern_outbox_item_end (item);
 }
 
@@ -212,6 +212,7 @@ static void
 refuse_some (PosternOutboxItem *item, const PosternSubmitResult *result)
 {
   PosternQueueEntry *entry = item->entry;
+  gboolean is_any_known = FALSE;
 
   for (guint i = 0; i < entry->recipients->len; i++)
     {
@@ -228,12 +229,19 @@ refuse_some (PosternOutboxItem *item, const PosternSubmitResult *result)
                                               POSTERN_DELIVERY_FAILED,
                                               result->enhanced,
                                               result->error->message);
+            is_any_known = TRUE;
             break;
           }
     }
   if (!has_pending (entry))
     {
       item_fail (item, result->enhanced, result->error);
+      return;
+    }
+  if (!is_any_known)
+    {
+      /* It names others than those it was given. The rest would be refused for ever. */
+      postern_outbox_item_postpone (item, result->error);
       return;
     }
   /* The others were not sent to: they go from the same draft, under a new name, since the old one
@@ -258,7 +266,14 @@ postern_outbox_item_take_submit (PosternOutboxItem *item, const PosternSubmitRes
   else
     {
       item->entry->step = POSTERN_QUEUE_STEP_IMPORTED; /* nobody was sent to */
-      if (result->refused != NULL && result->refused->len > 0)
+      if (g_error_matches (result->error, POSTERN_ERROR, POSTERN_ERROR_NOT_FOUND))
+        {
+          /* Somebody has removed the draft. We have the message: import it anew. */
+          g_clear_pointer (&item->entry->email_id, g_free);
+          item->entry->step = POSTERN_QUEUE_STEP_NEW;
+          postern_outbox_item_postpone (item, result->error);
+        }
+      else if (result->refused != NULL && result->refused->len > 0)
         refuse_some (item, result);
       else if (result->code >= 500)
         item_fail (item, result->enhanced, result->error);

@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "bridge/fake-backend.h"
+#include "tests/support/await.h"
+#include "tests/support/sync-shim.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -403,12 +405,199 @@ test_crash (Fixture *fixture, gconstpointer data)
     }
 }
 
+static guint
+drafts (Fixture *fixture)
+{
+  return postern_fake_backend_count (fixture->backend, POSTERN_PLACE_DRAFTS);
+}
+
+static void
+act (Fixture *fixture, PosternQueueAction action, const char *id)
+{
+  g_autoptr (GError) error = NULL;
+  g_auto (Await) await = { 0 };
+  const char *ids[] = { id, NULL };
+  PosternQueueStore *store = postern_store_get_queue (fixture->store);
+
+  postern_queue_store_act_async (store, action, ids, await_done, &await);
+  g_assert_cmpint (postern_queue_store_act_finish (store, await_result (&await), &error), ==, 1);
+  g_assert_no_error (error);
+}
+
+/* A draft that is gone means "sent" to whoever settles, so it stays until the refusal is on disk. */
+static void
+test_refused_before_clean (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *id = queue (fixture, "a@refuse.test");
+
+  postern_fake_backend_refuse (fixture->backend, "a@refuse.test", 550);
+  postern_fake_backend_fail_next (fixture->backend, POSTERN_FAKE_REMOVE, POSTERN_ERROR_OFFLINE);
+  postern_outbox_set_open (fixture->outbox, TRUE);
+  settle ();
+  g_assert_cmpuint (count (fixture, POSTERN_QUEUE_STATUS_FAILED), ==, 1);
+  g_assert_cmpuint (drafts (fixture), ==, 1);
+  close_store (fixture);
+  open_store (fixture);
+  postern_fake_backend_lose_next (fixture->backend, POSTERN_FAKE_REMOVE);
+  wait_and_go (fixture);
+  g_assert_cmpuint (drafts (fixture), ==, 0);
+  wait_and_go (fixture);
+  wait_and_go (fixture);
+  g_assert_cmpuint (postern_fake_backend_get_calls (fixture->backend, POSTERN_FAKE_REMOVE), ==, 3);
+  g_assert_cmpuint (postern_fake_backend_count (fixture->backend, POSTERN_PLACE_INBOX), ==, 1);
+  g_assert_null (postern_outbox_get_error (fixture->outbox));
+}
+
+static void
+test_discarded_draft (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *id = queue (fixture, "a@later.test");
+
+  postern_fake_backend_refuse (fixture->backend, "a@later.test", 450);
+  postern_outbox_set_open (fixture->outbox, TRUE);
+  settle ();
+  g_assert_cmpuint (drafts (fixture), ==, 1);
+  act (fixture, POSTERN_QUEUE_ACTION_DISCARD, id);
+  postern_outbox_kick (fixture->outbox);
+  settle ();
+  g_assert_cmpuint (drafts (fixture), ==, 0);
+
+  postern_fake_backend_refuse (fixture->backend, "a@later.test", 250);
+  act (fixture, POSTERN_QUEUE_ACTION_RESTORE, id);
+  wait_and_go (fixture);
+  g_assert_cmpuint (sent (fixture, "a@later.test"), ==, 1);
+  g_assert_cmpuint (count (fixture, POSTERN_QUEUE_STATUS_WAITING), ==, 0);
+}
+
+/* Held between two steps, it is not submitted, and nobody takes its draft for a sign that it was. */
+static void
+test_held_under_way (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *id = queue (fixture, "a@far.test");
+
+  postern_outbox_set_open (fixture->outbox, TRUE);
+  while (postern_fake_backend_get_calls (fixture->backend, POSTERN_FAKE_IMPORT) == 0)
+    g_main_context_iteration (NULL, TRUE);
+  act (fixture, POSTERN_QUEUE_ACTION_DISCARD, id);
+  settle ();
+  settle ();
+  g_assert_cmpuint (sent (fixture, "a@far.test"), ==, 0);
+  postern_outbox_kick (fixture->outbox);
+  settle ();
+  g_assert_cmpuint (drafts (fixture), ==, 0);
+  act (fixture, POSTERN_QUEUE_ACTION_RESTORE, id);
+  wait_and_go (fixture);
+  g_assert_cmpuint (sent (fixture, "a@far.test"), ==, 1);
+}
+
+static void
+test_lost_draft (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *id = queue (fixture, "a@later.test");
+
+  postern_fake_backend_refuse (fixture->backend, "a@later.test", 450);
+  postern_outbox_set_open (fixture->outbox, TRUE);
+  settle ();
+  postern_fake_backend_destroy (fixture->backend, "email1");
+  g_assert_cmpuint (drafts (fixture), ==, 0);
+  postern_fake_backend_refuse (fixture->backend, "a@later.test", 250);
+  wait_and_go (fixture);
+  wait_and_go (fixture);
+  g_assert_cmpuint (sent (fixture, "a@later.test"), ==, 1);
+}
+
+static void
+test_misnamed (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *id = queue (fixture, "good@far.test bad@refuse.test");
+
+  postern_fake_backend_refuse (fixture->backend, "bad@refuse.test", 550);
+  postern_fake_backend_misname_refused (fixture->backend);
+  postern_outbox_set_open (fixture->outbox, TRUE);
+  settle ();
+  settle ();
+  g_assert_cmpuint (postern_fake_backend_get_calls (fixture->backend, POSTERN_FAKE_SUBMIT), ==, 1);
+  g_assert_cmpuint (count (fixture, POSTERN_QUEUE_STATUS_WAITING), ==, 1);
+}
+
+static void
+test_retry_after_hold (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *id = queue (fixture, "good@far.test bad@refuse.test");
+
+  postern_fake_backend_refuse (fixture->backend, "bad@refuse.test", 550);
+  postern_outbox_set_open (fixture->outbox, TRUE);
+  settle ();
+  settle ();
+  g_assert_cmpuint (count (fixture, POSTERN_QUEUE_STATUS_FAILED), ==, 1);
+  act (fixture, POSTERN_QUEUE_ACTION_HOLD, id);
+  postern_fake_backend_refuse (fixture->backend, "bad@refuse.test", 250);
+  act (fixture, POSTERN_QUEUE_ACTION_RETRY, id);
+  wait_and_go (fixture);
+  g_assert_cmpuint (sent (fixture, "good@far.test"), ==, 1);
+  g_assert_cmpuint (sent (fixture, "bad@refuse.test"), ==, 1);
+  g_assert_cmpuint (count (fixture, POSTERN_QUEUE_STATUS_WAITING), ==, 0);
+}
+
+static void
+test_offline_at_submit (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *id = queue (fixture, "a@far.test");
+
+  postern_fake_backend_fail_next (fixture->backend, POSTERN_FAKE_SUBMIT, POSTERN_ERROR_OFFLINE);
+  postern_outbox_set_open (fixture->outbox, TRUE);
+  settle ();
+  g_assert_error (postern_outbox_get_error (fixture->outbox), POSTERN_ERROR, POSTERN_ERROR_OFFLINE);
+  postern_clock_advance (6 * G_TIME_SPAN_DAY);
+  wait_and_go (fixture);
+  g_assert_cmpuint (sent (fixture, "a@far.test"), ==, 1);
+  g_assert_cmpuint (postern_fake_backend_get_calls (fixture->backend, POSTERN_FAKE_SETTLE), ==, 0);
+}
+
+/* The disk fails under each commit in turn. When it is well again, so is the queue: nothing stays
+ * claimed, nothing is lost, nothing is sent twice. */
+static void
+test_failing_disk (Fixture *fixture, gconstpointer data)
+{
+  postern_fake_backend_refuse (fixture->backend, "a@refuse.test", 550);
+  postern_outbox_set_open (fixture->outbox, TRUE);
+  for (guint i = 0; i < 6; i++)
+    {
+      g_autofree char *recipient = g_strdup_printf ("disk%u@far.test", i);
+      int syncs;
+
+      postern_outbox_set_open (fixture->outbox, FALSE);
+      g_free (queue (fixture, recipient));
+      g_free (queue (fixture, "a@refuse.test"));
+      settle ();
+      syncs = g_atomic_int_get (&sync_count);
+      postern_outbox_set_open (fixture->outbox, TRUE);
+      while (g_atomic_int_get (&sync_count) < syncs + (int) i)
+        g_main_context_iteration (NULL, TRUE);
+      g_atomic_int_set (&syncs_to_fail, 1);
+      settle ();
+      g_atomic_int_set (&syncs_to_fail, 0);
+      wait_and_go (fixture);
+      wait_and_go (fixture);
+      settle ();
+      g_assert_cmpuint (sent (fixture, recipient), ==, 1);
+      g_assert_cmpuint (count (fixture, POSTERN_QUEUE_STATUS_WAITING), ==, 0);
+      g_assert_cmpuint (count (fixture, POSTERN_QUEUE_STATUS_FAILED), ==, i + 1);
+      g_assert_cmpuint (postern_fake_backend_count (fixture->backend, POSTERN_PLACE_INBOX),
+                        ==,
+                        i + 1);
+      g_assert_cmpuint (drafts (fixture), ==, 0);
+    }
+}
+
 #define ADD(path, func) g_test_add ("/bridge/outbox/" path, Fixture, NULL, set_up, func, tear_down)
 
 int
 main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, NULL);
+  /* A failing disk is worth a warning. */
+  g_log_set_always_fatal (G_LOG_LEVEL_CRITICAL | G_LOG_FATAL_MASK);
   ADD ("a-message-goes-to-each-recipient-once", test_once);
   ADD ("nothing-leaves-while-closed", test_closed);
   ADD ("forty-messages-share-requests", test_shares_requests);
@@ -423,5 +612,13 @@ main (int argc, char *argv[])
   ADD ("after-five-days-it-bounces", test_expires);
   ADD ("a-message-that-makes-requests-fail-does-not-stop-others", test_poison);
   ADD ("a-crash-after-any-lost-answer-sends-once", test_crash);
+  ADD ("a-refusal-is-on-disk-before-its-draft-goes", test_refused_before_clean);
+  ADD ("the-draft-of-what-was-discarded-goes", test_discarded_draft);
+  ADD ("what-was-discarded-under-way-can-be-restored", test_held_under_way);
+  ADD ("a-draft-that-somebody-removed-is-made-anew", test_lost_draft);
+  ADD ("a-refusal-of-unknown-addresses-does-not-spin", test_misnamed);
+  ADD ("retry-of-what-failed-and-was-held-sends-the-rest", test_retry_after_hold);
+  ADD ("an-unreachable-backend-at-submission-costs-no-attempt", test_offline_at_submit);
+  ADD ("a-failing-disk-loses-and-doubles-nothing", test_failing_disk);
   return g_test_run ();
 }

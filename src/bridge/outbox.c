@@ -12,7 +12,7 @@
 #include "bridge/outbox-batch.h"
 
 /* One batch at a time. The queue says what is due, the batch takes it as far as it goes, and then
- * the queue is asked again. When the backend as a whole fails, nothing is wrong with the messages:
+ * the queue is asked again; when nothing is due, the drafts go that nobody wants any more. When the backend as a whole fails, nothing is wrong with the messages:
  * they keep their place, and the outbox waits, longer each time, or until the account is told that
  * the backend is back. */
 
@@ -44,6 +44,7 @@ G_DEFINE_FINAL_TYPE (PosternOutbox, postern_outbox, G_TYPE_OBJECT)
 static guint changed_signal;
 
 static void run (PosternOutbox *self);
+static void look_for_drafts (PosternOutbox *self);
 
 PosternOutbox *
 postern_outbox_new (const char *account_id, PosternBackend *backend, PosternStore *store)
@@ -124,7 +125,9 @@ on_next_due (GObject *source, GAsyncResult *result, gpointer user_data)
                    self->account_id,
                    error->message);
     }
-  else if (due_us != G_MAXINT64 && !self->is_running && self->timer_id == 0)
+  else if (due_us == G_MAXINT64)
+    set_error (self, NULL); /* nothing waits that could be in trouble */
+  else if (!self->is_running && self->timer_id == 0)
     run_in (self, due_us - postern_clock_now_us ());
 }
 
@@ -162,6 +165,16 @@ block (PosternOutbox *self, GError *error)
 }
 
 static void
+end_failed_run (PosternOutbox *self, GError *error)
+{
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    g_error_free (error);
+  else
+    block (self, error);
+  end_run (self);
+}
+
+static void
 on_batch_ended (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (PosternOutbox) self = user_data;
@@ -174,10 +187,104 @@ on_batch_ended (GObject *source, GAsyncResult *result, gpointer user_data)
       self->is_asked_again = TRUE; /* there may be more */
       set_error (self, NULL);
     }
-  else if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    block (self, g_steal_pointer (&error));
+  else
+    {
+      end_failed_run (self, g_steal_pointer (&error));
+      return;
+    }
   end_run (self);
 }
+
+/* Drafts that entries have left behind */
+
+static void
+on_drafts_forgotten (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (PosternOutbox) self = user_data;
+  g_autoptr (GError) error = NULL;
+
+  if (postern_queue_store_forget_drafts_finish (POSTERN_QUEUE_STORE (source), result, &error))
+    {
+      self->is_asked_again = TRUE; /* there may be more */
+      end_run (self);
+    }
+  else
+    end_failed_run (self, g_steal_pointer (&error));
+}
+
+static void
+on_drafts_removed (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (PosternOutbox) self = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) removals =
+      postern_backend_remove_finish (POSTERN_BACKEND (source), result, &error);
+  g_autoptr (GPtrArray) settled = g_ptr_array_new ();
+
+  if (removals == NULL)
+    {
+      end_failed_run (self, g_steal_pointer (&error));
+      return;
+    }
+  for (guint i = 0; i < removals->len; i++)
+    {
+      const PosternRemoval *removal = g_ptr_array_index (removals, i);
+
+      if (g_error_matches (removal->error, POSTERN_ERROR, POSTERN_ERROR_FORBIDDEN))
+        g_info ("Account %s: a draft of what was not sent stays: %s",
+                self->account_id,
+                removal->error->message);
+      if (removal->error == NULL ||
+          g_error_matches (removal->error, POSTERN_ERROR, POSTERN_ERROR_FORBIDDEN))
+        g_ptr_array_add (settled, removal->email_id);
+    }
+  if (settled->len == 0)
+    {
+      end_run (self); /* they do no harm until another run */
+      return;
+    }
+  g_ptr_array_add (settled, NULL);
+  postern_queue_store_forget_drafts_async (postern_store_get_queue (self->store),
+                                           self->account_id,
+                                           (const char *const *) settled->pdata,
+                                           on_drafts_forgotten,
+                                           g_object_ref (self));
+}
+
+static void
+on_drafts_listed (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (PosternOutbox) self = user_data;
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) ids =
+      postern_queue_store_list_drafts_finish (POSTERN_QUEUE_STORE (source), result, &error);
+
+  if (ids == NULL)
+    end_failed_run (self, g_steal_pointer (&error));
+  else if (ids[0] == NULL)
+    end_run (self);
+  else
+    postern_backend_remove_async (self->backend,
+                                  (const char *const *) ids,
+                                  POSTERN_PLACE_DRAFTS,
+                                  POSTERN_REMOVE_DESTROY,
+                                  self->cancellable,
+                                  on_drafts_removed,
+                                  g_object_ref (self));
+}
+
+static void
+look_for_drafts (PosternOutbox *self)
+{
+  postern_queue_store_list_drafts_async (postern_store_get_queue (self->store),
+                                         self->account_id,
+                                         MOST_AT_ONCE,
+                                         self->cancellable,
+                                         on_drafts_listed,
+                                         g_object_ref (self));
+}
+
+/* What is due */
 
 static void
 on_claimed (GObject *source, GAsyncResult *result, gpointer user_data)
@@ -190,15 +297,12 @@ on_claimed (GObject *source, GAsyncResult *result, gpointer user_data)
 
   if (entries == NULL)
     {
-      if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-        g_warning ("Account %s: cannot read the queue: %s", self->account_id, error->message);
-      self->is_asked_again = FALSE;
-      end_run (self);
+      end_failed_run (self, g_steal_pointer (&error));
       return;
     }
   if (entries->len == 0)
     {
-      end_run (self);
+      look_for_drafts (self);
       return;
     }
   batch = postern_outbox_batch_new (self->backend,
@@ -214,8 +318,34 @@ on_claimed (GObject *source, GAsyncResult *result, gpointer user_data)
 }
 
 static void
+claim (PosternOutbox *self)
+{
+  postern_queue_store_claim_async (postern_store_get_queue (self->store),
+                                   self->account_id,
+                                   self->batch_size,
+                                   postern_clock_now_us (),
+                                   self->cancellable,
+                                   on_claimed,
+                                   g_object_ref (self));
+}
+
+static void
+on_reopened (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (PosternOutbox) self = user_data;
+  g_autoptr (GError) error = NULL;
+
+  if (postern_queue_store_reopen_finish (POSTERN_QUEUE_STORE (source), result, &error))
+    claim (self);
+  else
+    end_failed_run (self, g_steal_pointer (&error));
+}
+
+static void
 run (PosternOutbox *self)
 {
+  PosternQueueStore *queue = postern_store_get_queue (self->store);
+
   if (!self->is_open || self->is_running || g_cancellable_is_cancelled (self->cancellable))
     return;
   if (self->blocked_until_us > postern_clock_monotonic_us ())
@@ -228,13 +358,11 @@ run (PosternOutbox *self)
   self->blocked_until_us = 0;
   self->is_asked_again = FALSE;
   self->is_running = TRUE;
-  postern_queue_store_claim_async (postern_store_get_queue (self->store),
-                                   self->account_id,
-                                   self->batch_size,
-                                   postern_clock_now_us (),
-                                   self->cancellable,
-                                   on_claimed,
-                                   g_object_ref (self));
+  /* A disk that failed has closed the queue. We come here after a pause: try it again. */
+  if (postern_queue_store_is_open (queue))
+    claim (self);
+  else
+    postern_queue_store_reopen_async (queue, on_reopened, g_object_ref (self));
 }
 
 /**

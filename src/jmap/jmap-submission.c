@@ -196,7 +196,7 @@ static const struct
   { "tooManyRecipients", POSTERN_ERROR_TEMPORARY, 452, "4.5.3" },
   { "tooLarge", POSTERN_ERROR_TOO_LARGE, 552, "5.3.4" },
   { "overQuota", POSTERN_ERROR_FULL, 452, "4.2.2" },
-  { "emailNotFound", POSTERN_ERROR_TEMPORARY, 451, "4.3.0" },
+  { "emailNotFound", POSTERN_ERROR_NOT_FOUND, 451, "4.3.0" },
 };
 
 static void

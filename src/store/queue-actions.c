@@ -30,7 +30,8 @@ status_after (PosternQueueAction action, int status, int before)
 }
 
 /* A message that was given up is tried anew from its beginning, under a new creation id: a backend
- * that remembers the old one would answer with the old refusal. */
+ * that remembers the old one would answer with the old refusal. But one whose submission may have
+ * arrived is settled first, and only what was given up for want of time goes with it. */
 static gboolean
 start_over (PosternDatabase *database, gint64 row, GError **error)
 {
@@ -38,41 +39,56 @@ start_over (PosternDatabase *database, gint64 row, GError **error)
 
   return postern_database_do (database,
                               error,
-                              "UPDATE entries SET step = 0, creation_id = ?1, blob_id = NULL,"
-                              " email_id = NULL, submission_id = NULL WHERE row = ?2",
-                              "si",
-                              creation_id,
-                              row) &&
+                              "UPDATE recipients SET delivery = 0, status = NULL, reason = NULL"
+                              " WHERE entry = ?1 AND delivery = 2 AND (status = ?2"
+                              " OR (SELECT step FROM entries WHERE row = ?1) <> 3)",
+                              "is",
+                              row,
+                              POSTERN_QUEUE_EXPIRED) &&
          postern_database_do (database,
                               error,
-                              "UPDATE recipients SET delivery = 0, status = NULL, reason = NULL"
-                              " WHERE entry = ? AND delivery = 2",
-                              "i",
+                              "UPDATE entries SET step = 0, creation_id = ?1, blob_id = NULL,"
+                              " email_id = NULL, submission_id = NULL WHERE row = ?2 AND step <> 3",
+                              "si",
+                              creation_id,
                               row);
 }
 
+/* Whoever has no recipient left to send to was given up, even if it was held since. */
+static gboolean
+retry (PosternDatabase *database, gint64 row, gint64 now_us, GError **error)
+{
+  gint64 pending =
+      postern_database_number (database,
+                               error,
+                               "SELECT count (*) FROM recipients WHERE entry = ? AND delivery = 0",
+                               "i",
+                               row);
+
+  return pending >= 0 && (pending > 0 || start_over (database, row, error)) &&
+         postern_database_do (database,
+                              error,
+                              "UPDATE entries SET attempts = 0, next_attempt_us = ? WHERE row = ?",
+                              "ii",
+                              now_us,
+                              row);
+}
+
+/* @is_leased: whether it is being delivered right now; then its draft is dealt with afterwards */
 static gboolean
 act_on_row (PosternDatabase *database,
             PosternQueueAction action,
             gint64 row,
-            int from,
+            gboolean is_leased,
             int to,
             gint64 now_us,
             GError **error)
 {
-  if (action == POSTERN_QUEUE_ACTION_RETRY)
-    {
-      if (from == POSTERN_QUEUE_STATUS_FAILED && !start_over (database, row, error))
-        return FALSE;
-      if (!postern_database_do (
-              database,
-              error,
-              "UPDATE entries SET attempts = 0, next_attempt_us = ? WHERE row = ?",
-              "ii",
-              now_us,
-              row))
-        return FALSE;
-    }
+  if (action == POSTERN_QUEUE_ACTION_RETRY && !retry (database, row, now_us, error))
+    return FALSE;
+  if (to == POSTERN_QUEUE_STATUS_DISCARDED && !is_leased &&
+      !postern_queue_rows_abandon_draft (database, row, error))
+    return FALSE;
   return postern_database_do (database,
                               error,
                               "UPDATE entries SET status_since_us = CASE WHEN status = ?1 THEN"
@@ -89,11 +105,13 @@ typedef struct
   gint64 row;
   int status;
   int before;
+  gboolean is_leased;
 } Target;
 
 /*
  * @ids: (nullable): these, or, when NULL, all of
  * @account_id: (nullable)
+ * @leased: (element-type utf8)
  *
  * Ids that are unknown, and entries to which the action does not apply, are passed over.
  * Returns: how many entries it did something to; -1 with an error.
@@ -103,6 +121,7 @@ act_on_all (PosternDatabase *database,
             PosternQueueAction action,
             const char *const *ids,
             const char *account_id,
+            GHashTable *leased,
             gint64 now_us,
             PosternQueueEffect *effect,
             GError **error)
@@ -115,9 +134,9 @@ act_on_all (PosternDatabase *database,
       sqlite3_stmt *query =
           postern_database_query (database,
                                   error,
-                                  ids != NULL ? "SELECT row, status, status_before FROM entries"
+                                  ids != NULL ? "SELECT row, status, status_before, id FROM entries"
                                                 " WHERE id = ?1"
-                                              : "SELECT row, status, status_before FROM entries"
+                                              : "SELECT row, status, status_before, id FROM entries"
                                                 " WHERE account = ?1"
                                                 " OR (?1 IS NULL AND status IN (0, 2))",
                                   "s",
@@ -130,7 +149,8 @@ act_on_all (PosternDatabase *database,
         {
           Target target = { sqlite3_column_int64 (query, 0),
                             sqlite3_column_int (query, 1),
-                            sqlite3_column_int (query, 2) };
+                            sqlite3_column_int (query, 2),
+                            g_hash_table_contains (leased, sqlite3_column_text (query, 3)) };
 
           g_array_append_val (targets, target);
         }
@@ -145,7 +165,7 @@ act_on_all (PosternDatabase *database,
 
       if (to < 0)
         continue;
-      if (!act_on_row (database, action, target->row, target->status, to, now_us, error))
+      if (!act_on_row (database, action, target->row, target->is_leased, to, now_us, error))
         return -1;
       postern_queue_effect_note_status (effect, target->status, to);
       changed++;
@@ -221,6 +241,7 @@ do_act (PosternStoreJob *job, PosternDatabase *database, GError **error)
                                   self->action,
                                   (const char *const *) self->ids,
                                   self->id,
+                                  self->store->leased,
                                   self->now_us,
                                   &self->effect,
                                   error);
@@ -333,4 +354,50 @@ gint64
 postern_queue_store_sweep_finish (PosternQueueStore *self, GAsyncResult *result, GError **error)
 {
   return g_task_propagate_int (G_TASK (result), error);
+}
+
+static gboolean
+do_forget_drafts (PosternStoreJob *job, PosternDatabase *database, GError **error)
+{
+  PosternQueueJob *self = (PosternQueueJob *) job;
+
+  for (guint i = 0; self->ids[i] != NULL; i++)
+    if (!postern_database_do (database,
+                              error,
+                              "DELETE FROM unwanted_drafts WHERE account = ? AND email_id = ?",
+                              "ss",
+                              self->id,
+                              self->ids[i]))
+      return FALSE;
+  return TRUE;
+}
+
+/**
+ * postern_queue_store_forget_drafts_async:
+ * @email_ids: of postern_queue_store_list_drafts_async(); gone, or never to be removed
+ */
+void
+postern_queue_store_forget_drafts_async (PosternQueueStore *self,
+                                         const char *account_id,
+                                         const char *const *email_ids,
+                                         GAsyncReadyCallback callback,
+                                         gpointer user_data)
+{
+  PosternQueueJob *job = postern_queue_job_new (self,
+                                                postern_queue_store_forget_drafts_async,
+                                                NULL,
+                                                callback,
+                                                user_data);
+
+  job->id = g_strdup (account_id);
+  job->ids = g_strdupv ((GStrv) email_ids);
+  postern_queue_job_push_write (job, do_forget_drafts, postern_task_job_return_number);
+}
+
+gboolean
+postern_queue_store_forget_drafts_finish (PosternQueueStore *self,
+                                          GAsyncResult *result,
+                                          GError **error)
+{
+  return g_task_propagate_int (G_TASK (result), error) >= 0;
 }

@@ -114,7 +114,10 @@ static void
 on_release_done (PosternStoreJob *job)
 {
   ReleaseJob *self = (ReleaseJob *) job;
+  const PosternQueueEffect nothing = { 0 };
 
+  /* Whoever was told that nothing is due, since this was being delivered, is to look again. */
+  postern_queue_store_take_effect (self->store, &nothing);
   g_object_unref (self->store);
   g_free (self->id);
   g_free (self);
@@ -123,7 +126,7 @@ on_release_done (PosternStoreJob *job)
 /**
  * postern_queue_store_release:
  *
- * Gives a claimed entry back as it is.
+ * Gives a claimed entry back as it is, and tells `changed`.
  */
 void
 postern_queue_store_release (PosternQueueStore *self, const char *id)

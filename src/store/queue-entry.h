@@ -25,6 +25,9 @@ typedef enum
 
 #define POSTERN_QUEUE_STATUS_LAST POSTERN_QUEUE_STATUS_DISCARDED
 
+/* The enhanced code of a recipient that was given up for want of time (RFC 3463 section 3.5) */
+#define POSTERN_QUEUE_EXPIRED "4.4.7"
+
 /* How far delivery has come. Each step is committed before the next request goes out. */
 typedef enum
 {

@@ -174,7 +174,8 @@ do_find_unowned (PosternStoreJob *job)
       gint64 count = postern_database_number (
           database,
           &job->error,
-          "SELECT count (*) FROM entries WHERE account = ? AND email_id = ?",
+          "SELECT (SELECT count (*) FROM entries WHERE account = ?1 AND email_id = ?2)"
+          " + (SELECT count (*) FROM unwanted_drafts WHERE account = ?1 AND email_id = ?2)",
           "ss",
           self->id,
           self->ids[i]);
@@ -192,7 +193,8 @@ do_find_unowned (PosternStoreJob *job)
  * postern_queue_store_find_unowned_async:
  *
  * Which of these Email ids no entry of the account has made its own, in their order. A draft that
- * belongs to another entry must not be taken for one's own, however alike they are.
+ * belongs to another entry, or is about to be removed, must not be taken for one's own, however alike
+ * they are.
  */
 void
 postern_queue_store_find_unowned_async (PosternQueueStore *self,
@@ -217,6 +219,69 @@ GStrv
 postern_queue_store_find_unowned_finish (PosternQueueStore *self,
                                          GAsyncResult *result,
                                          GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+static void
+do_list_drafts (PosternStoreJob *job)
+{
+  PosternQueueJob *self = (PosternQueueJob *) job;
+  PosternDatabase *database = postern_queue_job_get_reader (self);
+  g_autoptr (GStrvBuilder) ids = g_strv_builder_new ();
+  sqlite3_stmt *query;
+  int step;
+
+  if (database == NULL)
+    return;
+  /* A backend that keeps the same octets once gives an entry that is tried again the same draft. */
+  query = postern_database_query (database,
+                                  &job->error,
+                                  "SELECT email_id FROM unwanted_drafts AS draft WHERE account = ?1"
+                                  " AND NOT EXISTS (SELECT 1 FROM entries WHERE account = ?1"
+                                  " AND email_id = draft.email_id) LIMIT ?2",
+                                  "si",
+                                  self->id,
+                                  (gint64) self->limit);
+  if (query == NULL)
+    return;
+  while ((step = postern_database_step (database, query, &job->error)) > 0)
+    g_strv_builder_add (ids, (const char *) sqlite3_column_text (query, 0));
+  if (step < 0)
+    return;
+  self->base.result = g_strv_builder_end (ids);
+  self->base.result_free = (GDestroyNotify) g_strfreev;
+}
+
+/**
+ * postern_queue_store_list_drafts_async:
+ *
+ * The Email ids of drafts that entries of the account have left at the backend and nobody wants any
+ * more: of what failed, or was discarded.
+ */
+void
+postern_queue_store_list_drafts_async (PosternQueueStore *self,
+                                       const char *account_id,
+                                       guint limit,
+                                       GCancellable *cancellable,
+                                       GAsyncReadyCallback callback,
+                                       gpointer user_data)
+{
+  PosternQueueJob *job = postern_queue_job_new (self,
+                                                postern_queue_store_list_drafts_async,
+                                                cancellable,
+                                                callback,
+                                                user_data);
+
+  job->id = g_strdup (account_id);
+  job->limit = limit;
+  postern_queue_job_push_read (job, do_list_drafts, postern_task_job_return_result);
+}
+
+GStrv
+postern_queue_store_list_drafts_finish (PosternQueueStore *self,
+                                        GAsyncResult *result,
+                                        GError **error)
 {
   return g_task_propagate_pointer (G_TASK (result), error);
 }

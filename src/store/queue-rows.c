@@ -34,6 +34,9 @@ const char *const postern_queue_schema[] = {
   "CREATE TABLE passwords ("
   " id TEXT NOT NULL PRIMARY KEY, login TEXT NOT NULL, name TEXT NOT NULL, hash BLOB NOT NULL,"
   " created_us INTEGER NOT NULL, last_used_us INTEGER NOT NULL) WITHOUT ROWID",
+  /* Drafts at the backend that no entry wants any more, until they are gone from there too. */
+  "CREATE TABLE unwanted_drafts ("
+  " account TEXT NOT NULL, email_id TEXT NOT NULL, PRIMARY KEY (account, email_id)) WITHOUT ROWID",
 };
 const guint postern_queue_schema_length = G_N_ELEMENTS (postern_queue_schema);
 
@@ -276,12 +279,52 @@ update_recipients (PosternDatabase *database,
   return TRUE;
 }
 
+static gboolean
+note_draft (PosternDatabase *database, gint64 row, GError **error)
+{
+  return postern_database_do (database,
+                              error,
+                              "INSERT OR IGNORE INTO unwanted_drafts (account, email_id)"
+                              " SELECT account, email_id FROM entries WHERE row = ? AND kind = 0"
+                              " AND account IS NOT NULL AND email_id IS NOT NULL",
+                              "i",
+                              row);
+}
+
+/**
+ * postern_queue_rows_abandon_draft:
+ *
+ * An entry that is not to be sent now gives up its draft, which is then to be removed at the backend;
+ * sent after all, it is imported anew. One whose submission may have arrived keeps it, since only the
+ * draft can tell.
+ */
+gboolean
+postern_queue_rows_abandon_draft (PosternDatabase *database, gint64 row, GError **error)
+{
+  gint64 is_draft = postern_database_number (
+      database,
+      error,
+      "SELECT count (*) FROM entries WHERE row = ? AND kind = 0 AND step = 2",
+      "i",
+      row);
+
+  if (is_draft <= 0)
+    return is_draft == 0;
+  return note_draft (database, row, error) &&
+         postern_database_do (
+             database,
+             error,
+             "UPDATE entries SET step = 0, blob_id = NULL, email_id = NULL WHERE row = ?",
+             "i",
+             row);
+}
+
 /**
  * postern_queue_rows_update:
  * @entry: as whoever delivers it has found it
  *
  * What a person has done to it meanwhile stays, unless it was sent: then it is done, whatever they
- * wanted.
+ * wanted. One that was about to be submitted is not, and has not come further than its draft.
  */
 PosternQueueRowUpdate
 postern_queue_rows_update (PosternDatabase *database,
@@ -295,12 +338,14 @@ postern_queue_rows_update (PosternDatabase *database,
   gboolean withdrawn;
   PosternQueueStatus status;
   PosternQueueStatus status_now;
+  PosternQueueStep step_now;
+  PosternQueueStep step_new = entry->step;
   gint64 row;
   gboolean spooled;
   sqlite3_stmt *query =
       postern_database_query (database,
                               error,
-                              "SELECT row, status, spooled FROM entries WHERE id = ?",
+                              "SELECT row, status, spooled, step FROM entries WHERE id = ?",
                               "s",
                               entry->id);
   int step = query == NULL ? -1 : postern_database_step (database, query, error);
@@ -312,6 +357,7 @@ postern_queue_rows_update (PosternDatabase *database,
   row = sqlite3_column_int64 (query, 0);
   status_now = (PosternQueueStatus) sqlite3_column_int (query, 1);
   spooled = sqlite3_column_int (query, 2);
+  step_now = (PosternQueueStep) sqlite3_column_int (query, 3);
   postern_database_end_query (query);
 
   if (done)
@@ -328,17 +374,21 @@ postern_queue_rows_update (PosternDatabase *database,
   status = withdrawn ? status_now : entry->status;
   if (status_now == POSTERN_QUEUE_STATUS_HELD && entry->status == POSTERN_QUEUE_STATUS_FAILED)
     status = POSTERN_QUEUE_STATUS_FAILED;
+  if (withdrawn && step_new == POSTERN_QUEUE_STEP_SUBMITTING && step_now < step_new)
+    step_new = POSTERN_QUEUE_STEP_IMPORTED;
   if (!postern_database_do (
           database,
           error,
           "UPDATE entries SET status_since_us = CASE WHEN status = ?1 THEN status_since_us"
           " ELSE ?2 END, status = ?1, step = ?3, creation_id = ?4, blob_id = ?5, email_id = ?6,"
           " submission_id = ?7, attempts = ?8, next_attempt_us = ?9, error_code = ?10,"
-          " error_text = ?11 WHERE row = ?12",
-          "iiissssiiisi",
+          " error_text = ?11, status_before = CASE WHEN ?1 = 3 AND ?12 <> 0"
+          " THEN ?12 ELSE status_before END"
+          " WHERE row = ?13",
+          "iiissssiiisii",
           (gint64) status,
           now_us,
-          (gint64) entry->step,
+          (gint64) step_new,
           entry->creation_id != NULL ? entry->creation_id : entry->id,
           entry->blob_id,
           entry->email_id,
@@ -347,8 +397,12 @@ postern_queue_rows_update (PosternDatabase *database,
           entry->next_attempt_us,
           (gint64) entry->error_code,
           entry->error_text,
+          (gint64) entry->status, /* what restoring it leads back to */
           row) ||
       !update_recipients (database, row, entry, error))
+    return POSTERN_QUEUE_ROW_FAILED;
+  if ((status == POSTERN_QUEUE_STATUS_FAILED || status == POSTERN_QUEUE_STATUS_DISCARDED) &&
+      !postern_queue_rows_abandon_draft (database, row, error))
     return POSTERN_QUEUE_ROW_FAILED;
   postern_queue_effect_note_status (effect, status_now, status);
   return withdrawn ? POSTERN_QUEUE_ROW_WITHDRAWN : POSTERN_QUEUE_ROW_UPDATED;
@@ -585,7 +639,7 @@ postern_queue_rows_remove_row (PosternDatabase *database,
                                PosternQueueEffect *effect,
                                GError **error)
 {
-  if (!remove_row (database, row, error))
+  if (!note_draft (database, row, error) || !remove_row (database, row, error))
     return FALSE;
   postern_queue_effect_note_status (effect, status, -1);
   if (spooled)

@@ -69,6 +69,7 @@ GPtrArray *postern_queue_rows_list (PosternDatabase *database,
 gboolean
 postern_queue_rows_count (PosternDatabase *database, PosternQueueCounts *counts, GError **error);
 
+gboolean postern_queue_rows_abandon_draft (PosternDatabase *database, gint64 row, GError **error);
 gboolean postern_queue_rows_remove_row (PosternDatabase *database,
                                         gint64 row,
                                         const char *id,

@@ -820,7 +820,7 @@ test_retry_of_failed (Fixture *self, gconstpointer data)
   g_autoptr (PosternQueueEntry) found = NULL;
 
   entry->status = POSTERN_QUEUE_STATUS_FAILED;
-  entry->step = POSTERN_QUEUE_STEP_SUBMITTING;
+  entry->step = POSTERN_QUEUE_STEP_DONE;
   entry->email_id = g_strdup ("M1");
   postern_queue_entry_set_delivery (entry, 0, POSTERN_DELIVERY_SENT, "2.1.5", NULL);
   postern_queue_entry_set_delivery (entry, 1, POSTERN_DELIVERY_FAILED, "5.1.1", "no");
@@ -841,6 +841,94 @@ test_retry_of_failed (Fixture *self, gconstpointer data)
   g_assert_cmpint (((PosternQueueRecipient *) found->recipients->pdata[1])->delivery,
                    ==,
                    POSTERN_DELIVERY_PENDING);
+}
+
+/* Its submission may have arrived, so it is settled first, and who was refused is not sent to. */
+static void
+test_retry_of_unsettled (Fixture *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *id = commit_text (self, "a", "1");
+  g_autoptr (GPtrArray) claimed = claim (self, NULL, 10, NOW);
+  PosternQueueEntry *entry = claimed->pdata[0];
+  PosternQueueChange *change = postern_queue_change_new ();
+  g_auto (GStrv) withdrawn = NULL;
+  g_autoptr (PosternQueueEntry) found = NULL;
+
+  entry->status = POSTERN_QUEUE_STATUS_FAILED;
+  entry->step = POSTERN_QUEUE_STEP_SUBMITTING;
+  entry->email_id = g_strdup ("M1");
+  postern_queue_entry_set_delivery (entry, 0, POSTERN_DELIVERY_FAILED, "5.1.1", "no");
+  postern_queue_entry_set_delivery (entry,
+                                    1,
+                                    POSTERN_DELIVERY_FAILED,
+                                    POSTERN_QUEUE_EXPIRED,
+                                    "late");
+  postern_queue_change_update (change, entry, POSTERN_QUEUE_LEASE_ENDS);
+  withdrawn = apply (self, change);
+  g_assert_cmpint (act (self, POSTERN_QUEUE_ACTION_RETRY, id), ==, 1);
+  found = get_entry (self, id, &error);
+  g_assert_cmpint (found->step, ==, POSTERN_QUEUE_STEP_SUBMITTING);
+  g_assert_cmpstr (found->email_id, ==, "M1");
+  g_assert_cmpstr (found->creation_id, ==, id);
+  g_assert_cmpint (((PosternQueueRecipient *) found->recipients->pdata[0])->delivery,
+                   ==,
+                   POSTERN_DELIVERY_FAILED);
+  g_assert_cmpint (((PosternQueueRecipient *) found->recipients->pdata[1])->delivery,
+                   ==,
+                   POSTERN_DELIVERY_PENDING);
+}
+
+static char *
+list_drafts (Fixture *self, const char *account_id)
+{
+  g_autoptr (GError) error = NULL;
+  g_auto (Await) await = { 0 };
+  g_auto (GStrv) ids = NULL;
+
+  postern_queue_store_list_drafts_async (self->queue, account_id, 10, NULL, await_done, &await);
+  ids = postern_queue_store_list_drafts_finish (self->queue, await_result (&await), &error);
+  g_assert_no_error (error);
+  return g_strjoinv (" ", ids);
+}
+
+static void
+test_unwanted_drafts (Fixture *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *one = commit_text (self, "a", "1");
+  g_autofree char *two = commit_text (self, "a", "2");
+  g_autoptr (GPtrArray) claimed = claim (self, NULL, 10, NOW);
+  PosternQueueChange *change = postern_queue_change_new ();
+  g_auto (GStrv) withdrawn = NULL;
+  g_auto (Await) await = { 0 };
+  g_autofree char *before = NULL;
+  g_autofree char *owned = NULL;
+  g_autofree char *after = NULL;
+  const char *gone[] = { "D", NULL };
+
+  for (guint i = 0; i < 2; i++)
+    {
+      PosternQueueEntry *entry = claimed->pdata[i];
+
+      entry->step = POSTERN_QUEUE_STEP_IMPORTED;
+      entry->email_id = g_strdup ("D");
+      entry->status = i == 0 ? POSTERN_QUEUE_STATUS_FAILED : POSTERN_QUEUE_STATUS_WAITING;
+      postern_queue_change_update (change, entry, POSTERN_QUEUE_LEASE_ENDS);
+    }
+  withdrawn = apply (self, change);
+  owned = list_drafts (self, "a");
+  g_assert_cmpstr (owned, ==, ""); /* the other's too, at a backend that keeps octets once */
+  g_assert_cmpint (act (self, POSTERN_QUEUE_ACTION_DISCARD, two), ==, 1);
+  before = list_drafts (self, "a");
+  g_assert_cmpstr (before, ==, "D");
+
+  postern_queue_store_forget_drafts_async (self->queue, "a", gone, await_done, &await);
+  g_assert_true (
+      postern_queue_store_forget_drafts_finish (self->queue, await_result (&await), &error));
+  g_assert_no_error (error);
+  after = list_drafts (self, "a");
+  g_assert_cmpstr (after, ==, "");
 }
 
 static gint64
@@ -1192,6 +1280,8 @@ main (int argc, char *argv[])
   TEST ("hold-while-under-way-is-reported-to-the-deliverer", test_held_under_way);
   TEST ("discard-of-what-was-sent-meanwhile-finds-it-done", test_discarded_but_sent);
   TEST ("retry-of-failed-starts-over-without-sending-twice", test_retry_of_failed);
+  TEST ("retry-of-what-may-have-arrived-is-settled-first", test_retry_of_unsettled);
+  TEST ("drafts-of-failed-and-discarded-are-listed-until-forgotten", test_unwanted_drafts);
   TEST ("discarded-can-be-restored-for-seven-days", test_discarding);
   TEST ("accounts-are-counted-and-held-as-one", test_account_actions);
   TEST ("pages-and-filters", test_listing);

@@ -149,11 +149,29 @@ GStrv postern_queue_store_find_unowned_finish (PosternQueueStore *self,
                                                GAsyncResult *result,
                                                GError **error);
 
+void postern_queue_store_list_drafts_async (PosternQueueStore *self,
+                                            const char *account_id,
+                                            guint limit,
+                                            GCancellable *cancellable,
+                                            GAsyncReadyCallback callback,
+                                            gpointer user_data);
+GStrv postern_queue_store_list_drafts_finish (PosternQueueStore *self,
+                                              GAsyncResult *result,
+                                              GError **error);
+void postern_queue_store_forget_drafts_async (PosternQueueStore *self,
+                                              const char *account_id,
+                                              const char *const *email_ids,
+                                              GAsyncReadyCallback callback,
+                                              gpointer user_data);
+gboolean postern_queue_store_forget_drafts_finish (PosternQueueStore *self,
+                                                   GAsyncResult *result,
+                                                   GError **error);
+
 /* What a person does to entries */
 typedef enum
 {
-  POSTERN_QUEUE_ACTION_RETRY,   /* waiting, held or failed: due now */
-  POSTERN_QUEUE_ACTION_HOLD,    /* waiting or failed: held */
+  POSTERN_QUEUE_ACTION_RETRY, /* waiting, held or failed: due now; what was given up starts over */
+  POSTERN_QUEUE_ACTION_HOLD,  /* waiting or failed: held */
   POSTERN_QUEUE_ACTION_DISCARD, /* any: discarded */
   POSTERN_QUEUE_ACTION_RESTORE, /* discarded: what it was before */
 } PosternQueueAction;
