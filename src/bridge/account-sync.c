@@ -36,6 +36,7 @@ struct _PosternAccountSync
   GCancellable *cancellable;
   gboolean is_running;
   gboolean is_asked_again;
+  gboolean is_paused;
   gboolean is_stopped;
   guint retry_id;
   guint failures;
@@ -157,7 +158,7 @@ end_run (PosternAccountSync *self, GError *error)
       self->error = error;
       /* What needs a person comes back when they have acted: new credentials ask again. */
       if (!g_error_matches (error, POSTERN_ERROR, POSTERN_ERROR_CREDENTIALS) &&
-          !self->is_asked_again)
+          !self->is_asked_again && !self->is_paused)
         self->retry_id =
             g_timeout_add_seconds ((guint) (MIN (wait_us, G_TIME_SPAN_HOUR) / G_USEC_PER_SEC) + 1,
                                    on_retry,
@@ -414,7 +415,8 @@ on_removed (GObject *source, GAsyncResult *result, gpointer user_data)
       begin_listing (self);
       return;
     }
-  g_clear_error (&self->removal_error);
+  if (forbidden->len == 0)
+    g_clear_error (&self->removal_error);
   g_ptr_array_add (gone, NULL);
   postern_maildrop_store_confirm_tombstones_async (postern_store_get_maildrops (self->store),
                                                    self->account_id,
@@ -478,17 +480,34 @@ start_run (PosternAccountSync *self)
 /**
  * postern_account_sync_request:
  *
- * Makes us and the backend agree, now. While a run is going on, another one follows it.
+ * Makes us and the backend agree, now. While a run is going on, another one follows it. Nothing
+ * happens while paused.
  */
 void
 postern_account_sync_request (PosternAccountSync *self)
 {
-  if (self->is_stopped)
+  if (self->is_stopped || self->is_paused)
     return;
   if (self->is_running)
     self->is_asked_again = TRUE;
   else
     start_run (self);
+}
+
+/**
+ * postern_account_sync_set_paused:
+ *
+ * While paused nothing is begun; a run that is going on comes to its end. Going on again takes a
+ * request.
+ */
+void
+postern_account_sync_set_paused (PosternAccountSync *self, gboolean is_paused)
+{
+  self->is_paused = is_paused;
+  if (!is_paused)
+    return;
+  self->is_asked_again = FALSE;
+  g_clear_handle_id (&self->retry_id, g_source_remove);
 }
 
 /**

@@ -23,6 +23,7 @@ PosternAccountSync *
 postern_account_sync_new (const char *account_id, PosternBackend *backend, PosternStore *store);
 void postern_account_sync_set_remove_mode (PosternAccountSync *self, PosternRemoveMode mode);
 void postern_account_sync_request (PosternAccountSync *self);
+void postern_account_sync_set_paused (PosternAccountSync *self, gboolean is_paused);
 void postern_account_sync_stop (PosternAccountSync *self);
 
 const GError *postern_account_sync_get_error (PosternAccountSync *self);

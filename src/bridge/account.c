@@ -315,6 +315,7 @@ postern_account_configure (PosternAccount *self, const PosternConfigAccount *con
                                         copy->deletion == POSTERN_CONFIG_DELETION_TRASH
                                             ? POSTERN_REMOVE_TRASH
                                             : POSTERN_REMOVE_DESTROY);
+  postern_account_sync_set_paused (self->sync, copy->paused);
   if (was_paused && !copy->paused)
     begin_watching (self);
   else if (!was_paused && copy->paused)
@@ -337,7 +338,8 @@ postern_account_start (PosternAccount *self)
 /**
  * postern_account_stop:
  *
- * Ends what is going on, for good. Sessions that are open keep their snapshot.
+ * Ends what is going on, for good. Sessions that are open keep their snapshot, and are refused what
+ * they would send.
  */
 void
 postern_account_stop (PosternAccount *self)
@@ -346,6 +348,7 @@ postern_account_stop (PosternAccount *self)
   postern_backend_stop_watching (self->backend);
   postern_outbox_stop (self->outbox);
   postern_account_sync_stop (self->sync);
+  postern_sender_policy_close (self->senders);
 }
 
 /**
@@ -356,6 +359,8 @@ postern_account_stop (PosternAccount *self)
 void
 postern_account_sync (PosternAccount *self)
 {
+  if (self->is_started)
+    look_up_secret (self);
   if (self->config->paused || !self->has_secret)
     return;
   postern_backend_look_again (self->backend);
@@ -371,6 +376,8 @@ postern_account_sync (PosternAccount *self)
 void
 postern_account_look_again (PosternAccount *self)
 {
+  if (self->is_started)
+    look_up_secret (self);
   if (!self->config->paused && self->has_secret)
     postern_backend_look_again (self->backend);
 }
@@ -562,7 +569,7 @@ on_tombstones_added (GObject *source, GAsyncResult *result, gpointer user_data)
       return;
     }
   g_task_return_boolean (task, TRUE);
-  if (self->has_secret && !self->config->paused)
+  if (self->has_secret)
     postern_account_sync_request (self->sync);
 }
 

@@ -84,6 +84,35 @@ needs_new_backend (const PosternConfigAccount *before, const PosternConfigAccoun
 }
 
 static void
+on_held (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autofree char *account_id = user_data;
+  g_autoptr (GError) error = NULL;
+  gint64 count = postern_queue_store_act_finish (POSTERN_QUEUE_STORE (source), result, &error);
+
+  if (count < 0)
+    g_warning ("Account %s is gone, and its messages cannot be held: %s",
+               account_id,
+               error->message);
+  else if (count > 0)
+    g_message ("Account %s is gone; %" G_GINT64_FORMAT " messages of it are held",
+               account_id,
+               count);
+}
+
+/* What waits for an account that is not there any more, since the file was edited or a message came in
+ * while it was being removed, would wait unseen for ever. */
+static void
+hold_messages (PosternBridge *self, const char *account_id)
+{
+  postern_queue_store_act_account_async (postern_store_get_queue (self->store),
+                                         POSTERN_QUEUE_ACTION_HOLD,
+                                         account_id,
+                                         on_held,
+                                         g_strdup (account_id));
+}
+
+static void
 follow_config (PosternBridge *self)
 {
   PosternConfig *config = postern_config_file_get (self->config);
@@ -94,6 +123,8 @@ follow_config (PosternBridge *self)
       const PosternConfigAccount *before = postern_account_get_config (account);
       const PosternConfigAccount *after = postern_config_find_account (config, before->id);
 
+      if (after == NULL)
+        hold_messages (self, before->id);
       if (after == NULL || needs_new_backend (before, after))
         drop_account (self, account);
       else if (!postern_config_account_equal (before, after))

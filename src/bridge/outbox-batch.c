@@ -182,13 +182,15 @@ forget_withdrawn (PosternOutboxBatch *self, const char *const *withdrawn)
 static void
 stop_here (PosternOutboxBatch *self, GError *error)
 {
-  g_warning ("Account %s: the queue cannot be written, sending stops: %s",
-             self->account_id,
-             error->message);
+  if (!g_cancellable_is_cancelled (g_task_get_cancellable (self->task)))
+    g_warning ("Account %s: the queue cannot be written, sending stops: %s",
+               self->account_id,
+               error->message);
   g_clear_error (&self->error);
   self->error = error;
   for (guint i = 0; i < self->items->len; i++)
-    ((PosternOutboxItem *) g_ptr_array_index (self->items, i))->is_over = FALSE; /* none has come to its end */
+    ((PosternOutboxItem *) g_ptr_array_index (self->items, i))->is_over =
+        FALSE; /* none has come to its end */
   end_batch (self);
 }
 
@@ -567,9 +569,7 @@ on_submitted (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GPtrArray) results = postern_backend_submit_finish (POSTERN_BACKEND (source), result);
 
   for (guint i = 0; i < self->asked->len; i++)
-    take_submit_result (self,
-                        g_ptr_array_index (self->asked, i),
-                        g_ptr_array_index (results, i));
+    take_submit_result (self, g_ptr_array_index (self->asked, i), g_ptr_array_index (results, i));
   commit (self, report);
 }
 

@@ -318,34 +318,8 @@ on_claimed (GObject *source, GAsyncResult *result, gpointer user_data)
 }
 
 static void
-claim (PosternOutbox *self)
-{
-  postern_queue_store_claim_async (postern_store_get_queue (self->store),
-                                   self->account_id,
-                                   self->batch_size,
-                                   postern_clock_now_us (),
-                                   self->cancellable,
-                                   on_claimed,
-                                   g_object_ref (self));
-}
-
-static void
-on_reopened (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (PosternOutbox) self = user_data;
-  g_autoptr (GError) error = NULL;
-
-  if (postern_queue_store_reopen_finish (POSTERN_QUEUE_STORE (source), result, &error))
-    claim (self);
-  else
-    end_failed_run (self, g_steal_pointer (&error));
-}
-
-static void
 run (PosternOutbox *self)
 {
-  PosternQueueStore *queue = postern_store_get_queue (self->store);
-
   if (!self->is_open || self->is_running || g_cancellable_is_cancelled (self->cancellable))
     return;
   if (self->blocked_until_us > postern_clock_monotonic_us ())
@@ -358,11 +332,13 @@ run (PosternOutbox *self)
   self->blocked_until_us = 0;
   self->is_asked_again = FALSE;
   self->is_running = TRUE;
-  /* A disk that failed has closed the queue. We come here after a pause: try it again. */
-  if (postern_queue_store_is_open (queue))
-    claim (self);
-  else
-    postern_queue_store_reopen_async (queue, on_reopened, g_object_ref (self));
+  postern_queue_store_claim_async (postern_store_get_queue (self->store),
+                                   self->account_id,
+                                   self->batch_size,
+                                   postern_clock_now_us (),
+                                   self->cancellable,
+                                   on_claimed,
+                                   g_object_ref (self));
 }
 
 /**

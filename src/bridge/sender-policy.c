@@ -15,6 +15,7 @@ struct _PosternSenderPolicy
   PosternBackend *backend;
   GPtrArray *configured; /* (element-type utf8), NULL-terminated */
   GPtrArray *identities; /* (element-type utf8), NULL-terminated */
+  gboolean is_closed;
 };
 
 G_DEFINE_FINAL_TYPE (PosternSenderPolicy, postern_sender_policy, G_TYPE_OBJECT)
@@ -62,6 +63,26 @@ postern_sender_policy_owns (PosternSenderPolicy *self, const char *address)
   return *address == '\0' ||
          postern_address_is_owned (address, (const char *const *) self->configured->pdata) ||
          postern_address_is_owned (address, (const char *const *) self->identities->pdata);
+}
+
+/**
+ * postern_sender_policy_close:
+ *
+ * The account is no more. A session that is still logged in must not have a message accepted that
+ * nobody would deliver.
+ */
+void
+postern_sender_policy_close (PosternSenderPolicy *self)
+{
+  self->is_closed = TRUE;
+}
+
+static PosternSmtpReply *
+closed (void)
+{
+  return postern_smtp_reply_new (451,
+                                 "4.3.2",
+                                 "This account was removed or set up anew; sign in again");
 }
 
 static PosternSmtpReply *
@@ -125,7 +146,7 @@ postern_sender_policy_check_async (PosternSenderPolicy *self,
 
   g_task_set_source_tag (task, postern_sender_policy_check_async);
   g_task_set_task_data (task, g_strdup (address), g_free);
-  if (postern_sender_policy_owns (self, address))
+  if (self->is_closed || postern_sender_policy_owns (self, address))
     g_task_return_pointer (task, NULL, NULL);
   else
     postern_backend_list_identities_async (self->backend,
@@ -142,7 +163,9 @@ postern_sender_policy_check_async (PosternSenderPolicy *self,
 PosternSmtpReply *
 postern_sender_policy_check_finish (PosternSenderPolicy *self, GAsyncResult *result)
 {
-  return g_task_propagate_pointer (G_TASK (result), NULL);
+  PosternSmtpReply *reply = g_task_propagate_pointer (G_TASK (result), NULL);
+
+  return reply == NULL && self->is_closed ? closed () : reply;
 }
 
 static void

@@ -21,6 +21,7 @@ G_DECLARE_FINAL_TYPE (PosternSenderPolicy, postern_sender_policy, POSTERN, SENDE
 PosternSenderPolicy *postern_sender_policy_new (PosternBackend *backend);
 void postern_sender_policy_configure (PosternSenderPolicy *self,
                                       const PosternConfigAccount *config);
+void postern_sender_policy_close (PosternSenderPolicy *self);
 gboolean postern_sender_policy_owns (PosternSenderPolicy *self, const char *address);
 void postern_sender_policy_check_async (PosternSenderPolicy *self,
                                         const char *address,

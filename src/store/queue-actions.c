@@ -29,6 +29,15 @@ status_after (PosternQueueAction action, int status, int before)
     }
 }
 
+/* Does it take somebody who names that very message? What is held is so by a person's wish, and what
+ * has failed waits for nothing. */
+static gboolean
+needs_name (PosternQueueAction action, int status)
+{
+  return (action == POSTERN_QUEUE_ACTION_RETRY && status == POSTERN_QUEUE_STATUS_HELD) ||
+         (action == POSTERN_QUEUE_ACTION_HOLD && status == POSTERN_QUEUE_STATUS_FAILED);
+}
+
 /* A message that was given up is tried anew from its beginning, under a new creation id: a backend
  * that remembers the old one would answer with the old refusal. But one whose submission may have
  * arrived is settled first, and only what was given up for want of time goes with it. */
@@ -109,8 +118,8 @@ typedef struct
 } Target;
 
 /*
- * @ids: (nullable): these, or, when NULL, all of
- * @account_id: (nullable)
+ * @ids: (nullable): these; or, when NULL, all of
+ * @account_id: (nullable): NULL for all accounts
  * @leased: (element-type utf8)
  *
  * Ids that are unknown, and entries to which the action does not apply, are passed over.
@@ -137,8 +146,7 @@ act_on_all (PosternDatabase *database,
                                   ids != NULL ? "SELECT row, status, status_before, id FROM entries"
                                                 " WHERE id = ?1"
                                               : "SELECT row, status, status_before, id FROM entries"
-                                                " WHERE account = ?1"
-                                                " OR (?1 IS NULL AND status IN (0, 2))",
+                                                " WHERE ?1 IS NULL OR account = ?1",
                                   "s",
                                   ids != NULL ? ids[i] : account_id);
       int step;
@@ -163,7 +171,7 @@ act_on_all (PosternDatabase *database,
       const Target *target = &g_array_index (targets, Target, i);
       int to = status_after (action, target->status, target->before);
 
-      if (to < 0)
+      if (to < 0 || (ids == NULL && needs_name (action, target->status)))
         continue;
       if (!act_on_row (database, action, target->row, target->is_leased, to, now_us, error))
         return -1;
@@ -285,9 +293,10 @@ postern_queue_store_act_async (PosternQueueStore *self,
 /**
  * postern_queue_store_act_account_async:
  *
- * @account_id: (nullable): NULL for all that wait or have failed, of any account
+ * @account_id: (nullable): NULL for all accounts
  *
- * The same with all entries of an account.
+ * The same with all entries of an account; but retrying leaves what is held, and holding what has
+ * failed, as it is.
  */
 void
 postern_queue_store_act_account_async (PosternQueueStore *self,

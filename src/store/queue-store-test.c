@@ -982,6 +982,7 @@ test_account_actions (Fixture *self, gconstpointer data)
   g_autoptr (GError) error = NULL;
   g_auto (Await) count = { 0 };
   g_auto (Await) hold = { 0 };
+  g_auto (Await) retry = { 0 };
 
   postern_queue_store_count_account_async (self->queue, "a", NULL, await_done, &count);
   g_assert_cmpint (
@@ -996,6 +997,18 @@ test_account_actions (Fixture *self, gconstpointer data)
   g_assert_cmpint (postern_queue_store_act_finish (self->queue, await_result (&hold), &error),
                    ==,
                    2);
+  g_assert_no_error (error);
+  assert_counts (self, 1, 2, 0, 0);
+
+  /* All accounts; what is held needs to be named. */
+  postern_queue_store_act_account_async (self->queue,
+                                         POSTERN_QUEUE_ACTION_RETRY,
+                                         NULL,
+                                         await_done,
+                                         &retry);
+  g_assert_cmpint (postern_queue_store_act_finish (self->queue, await_result (&retry), &error),
+                   ==,
+                   1);
   g_assert_no_error (error);
   assert_counts (self, 1, 2, 0, 0);
 }
