@@ -554,6 +554,19 @@ test_offline_at_submit (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (postern_fake_backend_get_calls (fixture->backend, POSTERN_FAKE_SETTLE), ==, 0);
 }
 
+/* What the store does by itself after some seconds. */
+static void
+mend (Fixture *fixture)
+{
+  g_autoptr (GError) error = NULL;
+  g_auto (Await) await = { 0 };
+  PosternQueueStore *store = postern_store_get_queue (fixture->store);
+
+  postern_queue_store_reopen_async (store, await_done, &await);
+  g_assert_true (postern_queue_store_reopen_finish (store, await_result (&await), &error));
+  g_assert_no_error (error);
+}
+
 /* The disk fails under each commit in turn. When it is well again, so is the queue: nothing stays
  * claimed, nothing is lost, nothing is sent twice. */
 static void
@@ -577,6 +590,7 @@ test_failing_disk (Fixture *fixture, gconstpointer data)
       g_atomic_int_set (&syncs_to_fail, 1);
       settle ();
       g_atomic_int_set (&syncs_to_fail, 0);
+      mend (fixture);
       wait_and_go (fixture);
       wait_and_go (fixture);
       settle ();
