@@ -78,6 +78,17 @@ class Listing(SandboxCase):
         with RawPop3(self.sandbox, self.account) as pop:
             self.assertEqual(pop.uidl(), ids)
 
+    def test_ids_survive_the_loss_of_what_was_kept(self):
+        for number in range(3):
+            self.inbound(self.account, message(f"number {number}"))
+        self.wait_for_mail(self.account, 3)
+        with RawPop3(self.sandbox, self.account) as pop:
+            ids = pop.uidl()
+        self.sandbox.lose_maildrops()
+        self.sandbox.wait_listed(self.account)
+        with RawPop3(self.sandbox, self.account) as pop:
+            self.assertEqual(pop.uidl(), ids)
+
     def test_a_session_sees_a_snapshot(self):
         self.inbound(self.account, message("before"))
         self.wait_for_mail(self.account)

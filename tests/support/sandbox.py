@@ -326,6 +326,13 @@ class Sandbox:
         os.kill(self.daemon_pid, signal.SIGKILL)
         self.group.stop(self.daemon)
 
+    def lose_maildrops(self):
+        """Restarts the daemon without its cache of what the server has."""
+        self.stop_daemon()
+        for path in glob.glob(self.state_dir + "/maildrops.db*"):
+            os.unlink(path)
+        self.start_daemon()
+
     def restart_daemon(self):
         self.stop_daemon()
         self.start_daemon()

@@ -95,13 +95,18 @@ class Worker:
             boxes = self.jmap(token, ("Mailbox/get", {"ids": None}))[0][1]["list"]
             condition = {"filter": {"inMailbox": next(box["id"] for box in boxes if box["role"] == role)}}
         query = {**condition, "sort": [{"property": "receivedAt", "isAscending": True}]}
-        ids = self.jmap(token, ("Email/query", query))[0][1]["ids"]
         properties = ["id", "blobId", "size", "subject", "mailboxIds", "keywords", "receivedAt"]
         got = []
-        for start in range(0, len(ids), 200):
-            part = {"ids": ids[start:start + 200], "properties": properties}
-            got += self.jmap(token, ("Email/get", part))[0][1]["list"]
-        return got
+        while True:  # the server gives a page at a time
+            page = {**query, "position": len(got), "limit": 200}
+            ids = self.jmap(token, ("Email/query", page))[0][1]["ids"]
+            if not ids:
+                return got
+            got += self.jmap(token, ("Email/get", {"ids": ids, "properties": properties}))[0][1]["list"]
+
+    def count(self, token):
+        """How many messages the whole mailbox has."""
+        return self.jmap(token, ("Email/query", {"limit": 1, "calculateTotal": True}))[0][1]["total"]
 
     def download(self, token, blob, span=None):
         """The octets of a blob; `span` is an HTTP Range such as "bytes=0-9"."""
