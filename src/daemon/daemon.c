@@ -32,7 +32,8 @@
 #include <malloc.h>
 #include <unistd.h>
 
-#define DRAIN_MS 5000 /* how long sessions have to finish what they are at */
+#define DRAIN_MS     5000 /* how long sessions have to finish what they are at */
+#define TRIM_SECONDS 60   /* after somebody was here, give memory back that nobody needs now */
 
 struct _PosternDaemon
 {
@@ -59,6 +60,7 @@ struct _PosternDaemon
 
   GMainLoop *loop;
   guint wake_id;
+  guint trim_id;
   gboolean is_stopping;
   GError *error; /* (nullable): why it ended, when not on request */
 };
@@ -211,6 +213,23 @@ on_wake (gpointer user_data)
   postern_bridge_look_again (self->bridge);
 }
 
+static gboolean
+on_trim (gpointer user_data)
+{
+  PosternDaemon *self = user_data;
+
+  self->trim_id = 0;
+  malloc_trim (0);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+on_logged_in (PosternDaemon *self)
+{
+  if (self->trim_id == 0)
+    self->trim_id = g_timeout_add_seconds (TRIM_SECONDS, on_trim, self);
+}
+
 static void
 begin_serving (PosternDaemon *self)
 {
@@ -221,6 +240,7 @@ begin_serving (PosternDaemon *self)
   postern_bridge_start (self->bridge);
   postern_config_file_watch (self->config);
   self->wake_id = postern_wake_watch_add (on_wake, self);
+  g_signal_connect_swapped (self->server, "logged-in", G_CALLBACK (on_logged_in), self);
   /* Last, since who finds the name finds everything behind it. */
   self->bus =
       postern_bus_server_new (self->tree, POSTERN_BUS_NAME, self->state_dir, on_bus_lost, self);
@@ -346,6 +366,7 @@ void
 postern_daemon_free (PosternDaemon *self)
 {
   g_clear_handle_id (&self->wake_id, g_source_remove);
+  g_clear_handle_id (&self->trim_id, g_source_remove);
   g_clear_pointer (&self->bus, postern_bus_server_free);
   g_clear_pointer (&self->health, postern_health_server_free);
   g_clear_pointer (&self->listeners, postern_listeners_free);
@@ -355,6 +376,8 @@ postern_daemon_free (PosternDaemon *self)
   g_clear_pointer (&self->log_object, postern_log_object_free);
   g_clear_pointer (&self->jobs, postern_job_book_free);
   g_clear_object (&self->tree);
+  if (self->server != NULL)
+    g_signal_handlers_disconnect_by_data (self->server, self);
   g_clear_object (&self->server);
   if (self->authority != NULL)
     g_signal_handlers_disconnect_by_data (self->authority, self);
