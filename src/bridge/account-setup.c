@@ -205,7 +205,27 @@ on_signed_in (GObject *source, GAsyncResult *result, gpointer user_data)
 }
 
 static gboolean
-check_request (PosternBridge *bridge, const PosternAccountRequest *request, GError **error)
+check_kind (const char *kind, GError **error)
+{
+  if (g_str_equal (kind, "auto") || g_str_equal (kind, "password") || g_str_equal (kind, "token"))
+    return TRUE;
+  g_set_error (error,
+               POSTERN_ERROR,
+               POSTERN_ERROR_INVALID,
+               "A secret is a “password” or a “token”, not “%s”",
+               kind);
+  return FALSE;
+}
+
+/**
+ * postern_account_setup_check:
+ *
+ * Returns: whether @request makes sense, as far as that is known here: INVALID, EXISTS
+ */
+gboolean
+postern_account_setup_check (PosternBridge *bridge,
+                             const PosternAccountRequest *request,
+                             GError **error)
 {
   if (!postern_address_is_valid (request->address))
     {
@@ -225,17 +245,7 @@ check_request (PosternBridge *bridge, const PosternAccountRequest *request, GErr
                    request->address);
       return FALSE;
     }
-  if (!g_str_equal (request->kind, "auto") && !g_str_equal (request->kind, "password") &&
-      !g_str_equal (request->kind, "token"))
-    {
-      g_set_error (error,
-                   POSTERN_ERROR,
-                   POSTERN_ERROR_INVALID,
-                   "A secret is a “password” or a “token”, not “%s”",
-                   request->kind);
-      return FALSE;
-    }
-  return TRUE;
+  return check_kind (request->kind, error);
 }
 
 /**
@@ -264,7 +274,7 @@ postern_account_setup_async (PosternBridge *bridge,
   setup->request = request;
   setup->job = g_object_ref (job);
   g_task_set_task_data (task, setup, setup_free);
-  if (!check_request (bridge, request, &error))
+  if (!postern_account_setup_check (bridge, request, &error))
     {
       g_task_return_error (task, error);
       return;
@@ -411,11 +421,17 @@ postern_account_sign_in_async (PosternBridge *bridge,
   PosternAccount *account = postern_bridge_find_account (bridge, account_id);
   const PosternConfigAccount *config;
   Renewal *renewal;
+  GError *error = NULL;
 
   g_task_set_source_tag (task, postern_account_sign_in_async);
   if (account == NULL)
     {
       g_task_return_new_error (task, POSTERN_ERROR, POSTERN_ERROR_NOT_FOUND, "No such account");
+      return;
+    }
+  if (!check_kind (kind, &error))
+    {
+      g_task_return_error (task, error);
       return;
     }
   renewal = g_new0 (Renewal, 1);

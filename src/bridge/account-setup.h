@@ -33,6 +33,9 @@ typedef struct
 void postern_account_setup_free (PosternAccountSetup *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PosternAccountSetup, postern_account_setup_free)
 
+gboolean postern_account_setup_check (PosternBridge *bridge,
+                                      const PosternAccountRequest *request,
+                                      GError **error);
 void postern_account_setup_async (PosternBridge *bridge,
                                   PosternAccountRequest *request,
                                   PosternJob *job,

@@ -397,7 +397,7 @@ const PosternCommand postern_queue_commands[] = {
     .summary = N_ ("List the messages that have not left"),
     .options = { { "status",
                    "STATUS",
-                   N_ ("only these: waiting, sending, held, failed, discarded, done") },
+                   N_ ("only these: waiting, held, failed, discarded") },
                  { "search", "TEXT", N_ ("only with this in sender, recipients or subject") } },
     .run = do_list },
   { .name = "queue show",

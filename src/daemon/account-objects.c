@@ -141,7 +141,11 @@ tell (Shown *shown)
   postern_bus_account_set_messages (shown->skeleton, postern_account_get_messages (account));
   postern_bus_account_set_progress (shown->skeleton, g_variant_new ("(uu)", listed, total));
   postern_bus_account_set_last_sync (shown->skeleton, postern_account_get_last_sync_us (account));
-  postern_bus_account_set_max_size (shown->skeleton, postern_account_get_max_size (account));
+  postern_bus_account_set_max_size (
+      shown->skeleton,
+      postern_backend_get_info (postern_account_get_backend (account)) != NULL
+          ? postern_account_get_max_size (account)
+          : 0);
   g_object_thaw_notify (G_OBJECT (shown->skeleton));
 }
 

@@ -133,7 +133,7 @@ on_add_account (PosternBusBridge *skeleton,
   request->kind = dup_option (options, "kind", "auto");
   request->password_name = dup_option (options, "password_name", "Mail program");
   request->secret = postern_secret_fd_list_read (fds, handle, &error);
-  if (request->secret != NULL)
+  if (request->secret != NULL && postern_account_setup_check (self->bridge, request, &error))
     job = postern_job_book_begin (self->jobs, job_id, "add-account", &path, &error);
   if (job == NULL)
     {

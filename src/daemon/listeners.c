@@ -10,6 +10,7 @@
 #include "net/listener.h"
 
 #define RETRY_SECONDS 15
+#define TELL_MS       250
 
 /* One address of one listener of the configuration. */
 typedef struct
@@ -23,6 +24,7 @@ typedef struct
   PosternListener *listener; /* (nullable) NULL while it cannot be had */
   PosternBusListener *skeleton;
   char *path;
+  guint tell_id;
 } Place;
 
 struct _PosternListeners
@@ -41,6 +43,7 @@ place_free (gpointer data)
 {
   Place *place = data;
 
+  g_clear_handle_id (&place->tell_id, g_source_remove);
   if (place->listener != NULL)
     {
       g_signal_handlers_disconnect_by_data (place->listener, place);
@@ -51,6 +54,24 @@ place_free (gpointer data)
   g_free (place->address);
   g_free (place->path);
   g_free (place);
+}
+
+static gboolean
+on_tell (gpointer user_data)
+{
+  Place *place = user_data;
+
+  place->tell_id = 0;
+  postern_bus_listener_set_sessions (place->skeleton,
+                                     postern_listener_get_n_connections (place->listener));
+  return G_SOURCE_REMOVE;
+}
+
+static void
+on_connections_changed (Place *place)
+{
+  if (place->tell_id == 0)
+    place->tell_id = g_timeout_add (TELL_MS, on_tell, place);
 }
 
 static gboolean
@@ -74,6 +95,10 @@ place_open (PosternListeners *self, Place *place)
       postern_bus_listener_set_detail (place->skeleton, error->message);
       return FALSE;
     }
+  g_signal_connect_swapped (place->listener,
+                            "connections-changed",
+                            G_CALLBACK (on_connections_changed),
+                            place);
   postern_bus_listener_set_port (place->skeleton, postern_listener_get_port (place->listener));
   postern_bus_listener_set_detail (place->skeleton, "");
   postern_bus_listener_set_state (place->skeleton, "listening");

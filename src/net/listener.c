@@ -45,6 +45,8 @@ struct _PosternListener
 
 G_DEFINE_FINAL_TYPE (PosternListener, postern_listener, G_TYPE_OBJECT)
 
+static guint connections_changed_signal;
+
 static const char *const local_addresses[] = { "127.0.0.1", "::1", NULL };
 
 /* Accepting */
@@ -319,6 +321,7 @@ void
 postern_listener_count (PosternListener *self, int connections)
 {
   self->n_connections = (guint) ((int) self->n_connections + connections);
+  g_signal_emit (self, connections_changed_signal, 0);
 }
 
 /**
@@ -414,6 +417,15 @@ static void
 postern_listener_class_init (PosternListenerClass *class)
 {
   G_OBJECT_CLASS (class)->finalize = postern_listener_finalize;
+  connections_changed_signal = g_signal_new ("connections-changed",
+                                             POSTERN_TYPE_LISTENER,
+                                             G_SIGNAL_RUN_LAST,
+                                             0,
+                                             NULL,
+                                             NULL,
+                                             NULL,
+                                             G_TYPE_NONE,
+                                             0);
 }
 
 static void

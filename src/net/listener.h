@@ -47,6 +47,8 @@ typedef struct
  * PosternListener:
  *
  * A port that mail programs connect to. It belongs to its server, which closes it when it stops.
+ *
+ * Signal `connections-changed`: get_n_connections() is different. Many a second on a busy port.
  */
 #define POSTERN_TYPE_LISTENER (postern_listener_get_type ())
 G_DECLARE_FINAL_TYPE (PosternListener, postern_listener, POSTERN, LISTENER, GObject)
