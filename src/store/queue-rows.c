@@ -36,7 +36,8 @@ const char *const postern_queue_schema[] = {
   " created_us INTEGER NOT NULL, last_used_us INTEGER NOT NULL) WITHOUT ROWID",
   /* Drafts at the backend that no entry wants any more, until they are gone from there too. */
   "CREATE TABLE unwanted_drafts ("
-  " account TEXT NOT NULL, email_id TEXT NOT NULL, PRIMARY KEY (account, email_id)) WITHOUT ROWID",
+  " account TEXT NOT NULL, email_id TEXT NOT NULL, PRIMARY KEY (account, email_id)) WITHOUT ROWID;"
+  "CREATE INDEX entries_email ON entries (email_id) WHERE email_id IS NOT NULL",
 };
 const guint postern_queue_schema_length = G_N_ELEMENTS (postern_queue_schema);
 
