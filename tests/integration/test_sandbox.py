@@ -7,15 +7,18 @@ import poplib
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 import unittest
+from contextlib import nullcontext
+from unittest import mock
 
 from support.case import SANITIZED, run
 from support.mail import message
-from support.processes import wait_until
-from support.sandbox import ROOT
+from support.processes import port_is_free, wait_until
+from support.sandbox import ROOT, Sandbox
 from support.worker import Worker
 
 TOOL = os.path.join(ROOT, "tools/sandbox")
@@ -180,6 +183,23 @@ class Tool(unittest.TestCase):
         self.assertEqual(len(second.ready["accounts"]), 3)
         self.assertEqual(second.fetch(2), [])
         second.end()
+
+    def test_ports_that_are_taken_are_left_to_who_has_them(self):
+        folder = os.path.join(self.base, "ports")
+        with Sandbox(folder) as sandbox:
+            before = sandbox.contract()
+        for racing in (False, True):
+            with self.subTest(racing=racing), socket.create_server(("127.0.0.1", before["smtp"])):
+                # Racing: they were free when the sandbox looked, and no more when the daemon came.
+                looks = iter([True] * 10)
+                blind = mock.patch("support.processes.port_is_free", lambda port: next(looks, None) or port_is_free(port))
+                with blind if racing else nullcontext():
+                    with Sandbox(folder) as sandbox:
+                        after = sandbox.contract()
+                        self.assertNotEqual(after["smtp"], before["smtp"])
+                        self.assertEqual(after["accounts"], before["accounts"])
+                        sandbox.saved["ports"] = before["pop3"] - 1
+                        sandbox._save()
 
     def test_a_folder_in_use_is_refused(self):
         running = self.start("busy")

@@ -65,6 +65,7 @@ class Sandbox:
         self.extra_env = extra_env or {}
         self.state_dir = state_dir or self.path("state")
         self.daemon = self.worker_process = self.bus = self.keyring = None
+        self.group = self.block = self.run_dir = self._lock = None
         self._save_lock = threading.Lock()
 
     def path(self, *names):
@@ -85,8 +86,8 @@ class Sandbox:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._lock)
+            self._lock = None
             raise SandboxError(f"another sandbox runs in {self.folder}; stop it or take another folder") from None
-        self.group, self.block = None, None
         try:
             self._load()
             self._make_folders()
@@ -113,8 +114,9 @@ class Sandbox:
                     self._start_session()
                     self.start_daemon()
                     users.result()
+                self._check_listeners()
                 break
-            except ChildEnded as error:
+            except (ChildEnded, TimeoutError) as error:
                 self._stop_children()
                 # Somebody else may have taken a port since we looked: then another block, else it is ours to tell.
                 if attempt == 2 or all(port_is_free(port) for port in self.ports.values()):
@@ -126,6 +128,12 @@ class Sandbox:
         for account in self.accounts:
             self.wait_listed(account)
 
+    def _check_listeners(self):
+        """A port that is taken does not end the daemon: it says so, and tries again by itself."""
+        for listener in self.posternctl("status")[1]["listeners"]:
+            if listener["state"] != "listening":
+                raise ChildEnded(f"posternd does not listen on port {listener['port']}: {listener['detail']}")
+
     def down(self):
         """Stops everything that was started. Harmless when nothing was."""
         if self.group:
@@ -135,9 +143,8 @@ class Sandbox:
         if self.block:
             self.block.release()
             self.block = None
-        run = getattr(self, "run_dir", None)
-        if run and run != self.path("run"):
-            shutil.rmtree(run, ignore_errors=True)
+        if self.run_dir and self.run_dir != self.path("run"):
+            shutil.rmtree(self.run_dir, ignore_errors=True)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -424,5 +431,8 @@ class Sandbox:
 
 
 def has_ipv6():
-    return os.path.exists("/proc/net/if_inet6") and os.path.getsize("/proc/net/if_inet6") >= 0 and \
-        bool(open("/proc/net/if_inet6", encoding="ascii").read().strip())
+    try:
+        with open("/proc/net/if_inet6", encoding="ascii") as file:
+            return file.read().strip() != ""
+    except FileNotFoundError:
+        return False
