@@ -141,6 +141,8 @@ tear_down (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *command = g_strdup_printf ("rm -rf '%s'", fixture->home);
 
+  /* What it still asks the bus holds it, perhaps into the next test. */
+  g_signal_handlers_disconnect_by_data (fixture->store, fixture);
   stop_keyring (fixture);
   g_clear_object (&fixture->store);
   g_spawn_command_line_sync (command, NULL, NULL, NULL, NULL);
