@@ -395,9 +395,7 @@ do_save (PosternCli *cli)
 const PosternCommand postern_queue_commands[] = {
   { .name = "queue list",
     .summary = N_ ("List the messages that have not left"),
-    .options = { { "status",
-                   "STATUS",
-                   N_ ("only these: waiting, held, failed, discarded") },
+    .options = { { "status", "STATUS", N_ ("only these: waiting, held, failed, discarded") },
                  { "search", "TEXT", N_ ("only with this in sender, recipients or subject") } },
     .run = do_list },
   { .name = "queue show",
