@@ -24,6 +24,7 @@ typedef struct
   gboolean may_submit;         /* FALSE: this mailbox can be read, not sent from */
   gboolean has_canonical_size; /* PosternRemoteMessage.canonical_size_octets is known */
   gboolean has_submit_keys; /* a submission repeated with the same key within seven days is safe */
+  gboolean tells_outcomes;  /* takes NOTIFY of RFC 3461, and reports by itself from then on */
 } PosternBackendInfo;
 
 PosternBackendInfo *postern_backend_info_copy (const PosternBackendInfo *self);

@@ -95,7 +95,8 @@ collect_recipients (const PosternQueueEntry *entry, GArray *news)
         }
       else
         {
-          /* JMAP takes no NOTIFY, so what becomes of it there will not be told (section 5.2.7). */
+          /* This backend takes no NOTIFY, so what becomes of it there will not be told (RFC 3461
+           * section 5.2.2). */
           reported.action = POSTERN_REPORT_RELAYED;
           reported.status = "2.0.0";
         }

@@ -109,6 +109,12 @@ postern_fake_backend_forget_history (PosternFakeBackend *self)
 }
 
 void
+postern_fake_backend_tell_outcomes (PosternFakeBackend *self)
+{
+  self->info.tells_outcomes = TRUE;
+}
+
+void
 postern_fake_backend_hide_canonical_size (PosternFakeBackend *self)
 {
   self->info.has_canonical_size = FALSE;

@@ -42,6 +42,8 @@ void postern_fake_backend_misname_refused (PosternFakeBackend *self);
 void postern_fake_backend_choke_on (PosternFakeBackend *self, const char *text);
 /* Removals are forbidden. */
 void postern_fake_backend_forbid_removal (PosternFakeBackend *self, gboolean forbids);
+/* It takes NOTIFY, and tells the outcomes by itself. */
+void postern_fake_backend_tell_outcomes (PosternFakeBackend *self);
 void postern_fake_backend_set_page (PosternFakeBackend *self, guint page);
 void postern_fake_backend_forget_history (PosternFakeBackend *self);
 void postern_fake_backend_hide_canonical_size (PosternFakeBackend *self);

@@ -730,7 +730,8 @@ postern_outbox_batch_run_async (PosternOutboxBatch *self,
   g_task_set_check_cancellable (self->task, FALSE);
   g_ptr_array_set_free_func (entries, NULL);
   for (guint i = 0; i < entries->len; i++)
-    g_ptr_array_add (self->items, postern_outbox_item_new (g_ptr_array_index (entries, i)));
+    g_ptr_array_add (self->items,
+                     postern_outbox_item_new (g_ptr_array_index (entries, i), self->backend));
   g_ptr_array_unref (entries);
   settle (self);
 }

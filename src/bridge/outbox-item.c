@@ -22,11 +22,12 @@ postern_outbox_item_free (gpointer data)
 }
 
 PosternOutboxItem *
-postern_outbox_item_new (PosternQueueEntry *entry)
+postern_outbox_item_new (PosternQueueEntry *entry, PosternBackend *backend)
 {
   PosternOutboxItem *item = g_new0 (PosternOutboxItem, 1);
 
   item->entry = entry;
+  item->backend = backend;
   item->news = g_array_new (FALSE, FALSE, sizeof (guint));
   item->import_may_be_lost = entry->step == POSTERN_QUEUE_STEP_UPLOADED;
   for (guint i = 0; i < entry->recipients->len; i++)
@@ -120,9 +121,28 @@ postern_outbox_item_postpone (PosternOutboxItem *item, const GError *error)
   postern_outbox_item_end (item);
 }
 
+/* A backend that was told NOTIFY is the one to say what became of it. Ours would be a second report. */
+static void
+leave_success_to_backend (PosternOutboxItem *item)
+{
+  const PosternBackendInfo *info = postern_backend_get_info (item->backend);
+
+  if (info == NULL || !info->tells_outcomes)
+    return;
+  for (guint i = item->news->len; i > 0; i--)
+    {
+      const PosternQueueRecipient *recipient =
+          g_ptr_array_index (item->entry->recipients, g_array_index (item->news, guint, i - 1));
+
+      if (recipient->delivery == POSTERN_DELIVERY_PENDING)
+        g_array_remove_index (item->news, i - 1);
+    }
+}
+
 void
 postern_outbox_item_done (PosternOutboxItem *item)
 {
+  leave_success_to_backend (item);
   settle_pending (item, POSTERN_DELIVERY_SENT, NULL, NULL);
   item->wants_report = postern_bounce_is_wanted (item->entry, item->news);
   if (has_failed_recipient (item->entry))

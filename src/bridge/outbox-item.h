@@ -15,6 +15,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   PosternQueueEntry *entry;
+  PosternBackend *backend;     /* lent by the batch */
   GArray *news;                /* (element-type guint): recipients that were pending at the claim */
   gboolean import_may_be_lost; /* it was uploaded when we claimed it */
   gboolean is_changed;         /* to be committed */
@@ -22,7 +23,7 @@ typedef struct
   gboolean wants_report;       /* somebody has to be told */
 } PosternOutboxItem;
 
-PosternOutboxItem *postern_outbox_item_new (PosternQueueEntry *entry);
+PosternOutboxItem *postern_outbox_item_new (PosternQueueEntry *entry, PosternBackend *backend);
 void postern_outbox_item_free (gpointer data);
 
 PosternPlace postern_outbox_item_get_place (const PosternOutboxItem *self);

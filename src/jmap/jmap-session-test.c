@@ -126,6 +126,7 @@ test_sending (void)
 
   g_assert_true (info->may_submit && info->has_canonical_size && info->has_submit_keys);
   g_assert_true (g_hash_table_contains (session->submission_extensions, "DSN"));
+  g_assert_true (info->tells_outcomes);
   assert_uri (session->websocket_url, "http://127.0.0.1:8080/ws");
 }
 

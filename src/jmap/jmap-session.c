@@ -232,6 +232,7 @@ postern_jmap_session_to_info (const PosternJmapSession *self)
   info->may_submit = self->submission_account != NULL && !self->is_read_only;
   info->has_canonical_size = self->has_vendor;
   info->has_submit_keys = self->has_vendor;
+  info->tells_outcomes = g_hash_table_contains (self->submission_extensions, "DSN");
   return info;
 }
 
