@@ -52,7 +52,7 @@ const ACCOUNT_CAPABILITIES = {
     emailQuerySortOptions: ['receivedAt', 'sentAt', 'size', 'from', 'to', 'subject'],
     mayCreateTopLevelMailbox: false,
   },
-  [SUBMISSION]: { maxDelayedSend: 0, submissionExtensions: {} },
+  [SUBMISSION]: { maxDelayedSend: 0, submissionExtensions: { DSN: ['NOTIFY', 'ORCPT', 'RET', 'ENVID'] } },
   [POSTERN]: {},
 };
 

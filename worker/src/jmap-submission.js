@@ -26,6 +26,7 @@ import { writeUtcDate } from './jmap-email.js';
 import { applyEmailSet } from './jmap-email-set.js';
 import { MAX_OUTGOING, MAX_RECIPIENTS, POSTERN } from './jmap-session.js';
 import { parseHeader } from './mime-header.js';
+import { readEnvelope } from './submission-envelope.js';
 
 /** @typedef {import('./jmap-arguments.js').Arguments} Arguments */
 /** @typedef {import('./jmap.js').JmapContext} JmapContext */
@@ -332,37 +333,4 @@ function readSubmission(wanted, context) {
   if (recipients.length > MAX_RECIPIENTS)
     throw new SetError('tooManyRecipients', 'Too many recipients for one message.', { maxRecipients: MAX_RECIPIENTS });
   return { email, identity: identity.id, mailFrom, headerFrom, envelope, recipients };
-}
-
-/**
- * @param {unknown} wanted
- * @param {import('./mime-header.js').MessageHead} head
- * @returns {{ mailFrom: string, envelope: object, given: string[] }}
- */
-function readEnvelope(wanted, head) {
-  if (wanted === null) {
-    const mailFrom = (head.sender ?? head.from ?? [])[0]?.email ?? '';
-    const given = uniqueAddresses(
-      [...(head.to ?? []), ...(head.cc ?? []), ...(head.bcc ?? [])].map(({ email }) => email),
-    );
-    return { mailFrom, given, envelope: envelopeObject(mailFrom, given) };
-  }
-  const isPlace = (/** @type {unknown} */ place) => isObject(place) && typeof place.email === 'string';
-  if (!isObject(wanted) || !isPlace(wanted.mailFrom) || !Array.isArray(wanted.rcptTo) || !wanted.rcptTo.every(isPlace))
-    throw new SetError('invalidProperties', 'That is no envelope.', { properties: ['envelope'] });
-  // No extension is offered, so parameters have no meaning here (RFC 8621 section 7: submissionExtensions).
-  const mailFrom = wanted.mailFrom.email;
-  const given = wanted.rcptTo.map((/** @type {Arguments} */ { email }) => email);
-  return { mailFrom, given, envelope: envelopeObject(mailFrom, given) };
-}
-
-/**
- * @param {string} mailFrom
- * @param {string[]} rcptTo
- */
-function envelopeObject(mailFrom, rcptTo) {
-  return {
-    mailFrom: { email: mailFrom, parameters: null },
-    rcptTo: rcptTo.map((email) => ({ email, parameters: null })),
-  };
 }

@@ -156,6 +156,36 @@ describe('email submission', () => {
       assert.equal((await refusal(await draft(raw()), to, more)).type, type);
     });
 
+  for (const [name, mailFrom, rcptTo] of /** @type {[string, object, object][]} */ ([
+    ['a NOTIFY of both', {}, { NOTIFY: 'NEVER,SUCCESS' }],
+    ['an ORCPT with a line break', {}, { ORCPT: 'rfc822;a@b.test\r\nAction: delivered' }],
+    ['an ENVID with a line break', { ENVID: 'x\r\ny' }, {}],
+    ['an unknown RET', { RET: 'HALF' }, {}],
+    ['parameters that are text', 'RET=FULL', {}],
+  ]))
+    it(`refuses ${name}`, async () => {
+      const envelope = {
+        mailFrom: { email: account.address, parameters: mailFrom },
+        rcptTo: [{ email: 'x@verified.test', parameters: rcptTo }],
+      };
+      const { type, properties } = await refusal(await draft(), [], { envelope });
+      assert.deepEqual([type, properties], ['invalidProperties', ['envelope']]);
+    });
+
+  it('shows the parameters it took, and drops those of extensions it has not', async () => {
+    const parameters = { NOTIFY: 'NEVER', 'X-OTHER': 'y' };
+    const envelope = {
+      mailFrom: { email: account.address, parameters: { BODY: '8BITMIME' } },
+      rcptTo: [{ email: 'shown@verified.test', parameters }],
+    };
+    const id = await account.send(message(account.address), [], { envelope });
+    const { list } = await account.call('EmailSubmission/get', { ids: [id], properties: ['envelope'] });
+    assert.deepEqual(list[0].envelope, {
+      mailFrom: { email: account.address, parameters: null },
+      rcptTo: [{ email: 'shown@verified.test', parameters: { NOTIFY: 'NEVER' } }],
+    });
+  });
+
   it('names the recipients that are not valid', async () => {
     const { invalidRecipients } = await refusal(await draft(), ['x@verified.test', 'nonsense']);
     assert.deepEqual(invalidRecipients, ['nonsense']);

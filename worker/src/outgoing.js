@@ -2,11 +2,13 @@
 //
 // Carries out submissions, from the alarm. Each recipient is settled by itself and recorded before the next turn, so
 // an object that dies between a send and its record sends that one again and no other: SMTP leaves no better choice.
-// Failures of one turn are told to the sender in one bounce, made in the transaction that records them.
+// Failures of one turn are told to the sender in one report, made in the transaction that records them; so is each
+// success that the sender wants to be told (NOTIFY, RFC 3461).
 
 import { EmailMessage } from 'cloudflare:email';
-import { bounceMessage } from './bounce.js';
+import { deliveryReport, isToBeTold } from './delivery-report.js';
 import { outgoingMessage } from './outgoing-message.js';
+import { recipientParameters } from './submission-envelope.js';
 
 /** @typedef {import('./submission-store.js').Submission} Submission */
 /** @typedef {import('./submission-store.js').Recipient} Recipient */
@@ -100,7 +102,7 @@ export class Outgoing {
       const outcome = await this.#send(submission, group, batch.size);
       if (!data.isMade) return;
       if (outcome.status === 'failed') failed.push(...group.map((recipient) => ({ recipient, reply: outcome.reply })));
-      else data.transaction(() => this.#record(submission, group, outcome));
+      else data.transaction(() => this.#record(submission, group, outcome, batch.size));
       if (--batch.left > 0) continue;
       if (failed.length > 0) data.transaction(() => this.#bounce(batch));
       this.#finish(submission.id);
@@ -113,19 +115,46 @@ export class Outgoing {
   }
 
   /** @param {Batch} batch */
-  #bounce({ submission, failed }) {
+  #bounce({ submission, size, failed }) {
     const data = this.#data;
     const start = data.blobs.head(submission.blob);
     for (const { recipient, reply } of failed)
       data.submissions.settle(submission, recipient, { status: 'failed', reply });
     data.changed({ EmailSubmission: true });
-    // RFC 5321 section 4.5.5: a message with the null sender is never bounced.
-    if (submission.mailFrom === '') return;
-    const message = bounceMessage({
-      to: submission.mailFrom,
-      failed: failed.map(({ recipient, reply }) => ({ address: recipient.address, reply })),
-      start,
-      sentAt: submission.sentAt,
+    this.#tell(
+      submission,
+      failed.map(({ recipient, reply }) => ({ address: recipient.address, action: 'failed', reply })),
+      { start, size },
+    );
+  }
+
+  /**
+   * Puts a report about some recipients into the sender's inbox, as far as the sender wants to be told.
+   * @param {Submission} submission
+   * @param {import('./delivery-report.js').Outcome[]} outcomes of one action
+   * @param {{ start: Uint8Array, size: number }} original the first octets of the message, which may be gone from the
+   *   store by now, and how many it had
+   */
+  #tell(submission, outcomes, original) {
+    const data = this.#data;
+    const { mailFrom, envelope, sentAt } = submission;
+    // RFC 5321 section 4.5.5: nothing is ever told about a message with the null sender.
+    if (mailFrom === '') return;
+    const { RET: ret, ENVID: envid } = envelope.mailFrom.parameters ?? {};
+    const wanted = outcomes.flatMap((outcome) => {
+      const { NOTIFY, ORCPT } = recipientParameters(envelope, outcome.address);
+      return isToBeTold(NOTIFY, outcome.action === 'failed' ? 'FAILURE' : 'SUCCESS')
+        ? [{ ...outcome, orcpt: ORCPT }]
+        : [];
+    });
+    if (wanted.length === 0) return;
+    const message = deliveryReport({
+      to: mailFrom,
+      outcomes: wanted,
+      ...original,
+      ret,
+      envid,
+      sentAt,
       now: Date.now(),
     });
     data.toInbox(data.blobs.draftOf(message));
@@ -135,14 +164,26 @@ export class Outgoing {
    * @param {Submission} submission
    * @param {Recipient[]} group
    * @param {Outcome} outcome
+   * @param {number} size
    */
-  #record(submission, group, outcome) {
-    const { submissions } = this.#data;
+  #record(submission, group, outcome, size) {
+    const { submissions, blobs } = this.#data;
+    const start = blobs.head(submission.blob);
     for (const recipient of group)
       if (outcome.status === 'later')
         submissions.postpone(submission, recipient, outcome.reply, Date.now() + this.#delay(recipient.attempts));
       else submissions.settle(submission, recipient, { ...outcome, status: 'sent' });
     this.#data.changed({ EmailSubmission: true });
+    if (outcome.status === 'later') return;
+    this.#tell(
+      submission,
+      group.map(({ address, target }) => ({
+        address,
+        action: target === null ? 'relayed' : 'delivered',
+        reply: outcome.reply,
+      })),
+      { start, size },
+    );
   }
 
   /**

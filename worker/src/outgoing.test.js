@@ -193,6 +193,50 @@ describe('outgoing', () => {
     assert.deepEqual(await bounces(ada, 'null@refuse.test'), []);
   });
 
+  it('bounces nothing that NOTIFY=NEVER forbids, and gives the sender its own words back', async () => {
+    const place = (/** @type {string} */ email, /** @type {string} */ NOTIFY) => ({ email, parameters: { NOTIFY } });
+    const envelope = {
+      mailFrom: { email: ada.address, parameters: { RET: 'FULL', ENVID: 'order 7' } },
+      rcptTo: [
+        place('never@refuse.test', 'NEVER'),
+        place('success@refuse.test', 'SUCCESS'),
+        { email: 'told@refuse.test', parameters: { notify: 'FAILURE,DELAY', ORCPT: 'rfc822;Told@old.test' } },
+      ],
+    };
+    const id = await ada.send(message(ada.address, { body: 'the whole of it\r\n' }), [], { envelope });
+    for (const word of ['never', 'success', 'told']) await settled(id, `${word}@refuse.test`, /^550/);
+    const [bounce = '', ...more] = await bounces(ada, 'told@refuse.test');
+    assert.deepEqual(more, []);
+    assert.match(bounce, /\r\nOriginal-Envelope-Id: order 7\r\n/);
+    assert.match(
+      bounce,
+      /\r\nOriginal-Recipient: rfc822;Told@old\.test\r\nFinal-Recipient: rfc822; told@refuse\.test\r\nAction: failed\r\n/,
+    );
+    assert.match(bounce, /\r\nContent-Type: message\/rfc822\r\n\r\n.*the whole of it\r\n/s);
+    assert.doesNotMatch(bounce, /never@|success@/);
+  });
+
+  it('tells success to those who want to know: handed on outside, delivered inside', async () => {
+    const parameters = { NOTIFY: 'SUCCESS,FAILURE' };
+    const envelope = {
+      mailFrom: { email: ada.address, parameters: null },
+      rcptTo: [
+        { email: 'wants@verified.test', parameters },
+        { email: bob.address, parameters },
+        { email: 'silent@verified.test', parameters: null },
+      ],
+    };
+    const id = await ada.send(message(ada.address, { body: 'a body nobody needs again\r\n' }), [], { envelope });
+    for (const { email } of envelope.rcptTo) await settled(id, email, /^250 2\.0\.0 (Sent|Delivered)/);
+    const reports = [];
+    for (const email of await ada.emails('inbox', ['blobId', 'subject']))
+      if (/^Your message was/.test(email.subject)) reports.push((await ada.octets(email.blobId)).toString());
+    assert.equal(reports.length, 2);
+    assert.ok(reports.some((text) => /rfc822; wants@verified\.test\r\nAction: relayed\r\nStatus: 2\./.test(text)));
+    assert.ok(reports.some((text) => text.includes(`rfc822; ${bob.address}\r\nAction: delivered\r\nStatus: 2.`)));
+    assert.ok(reports.every((text) => !text.includes('silent@') && !text.includes('a body nobody needs')));
+  });
+
   it('bounces what is too large for its recipient, with what to know', async () => {
     const head = `From: <${ada.address}>\r\nDate: x\r\nMessage-ID: <big@x.test>\r\n\r\n`;
     const id = await ada.send(Buffer.from(head + 'x'.repeat(5 * MIB)), ['large@world.test']);

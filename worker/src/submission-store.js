@@ -3,6 +3,9 @@
 // What has been handed over for sending: one submission, its recipients each with their own fate, and the answers
 // given to clients that may ask twice. Changes are made inside a transaction of the caller.
 
+/** @typedef {Record<string, string>} Parameters of DSN (RFC 3461), by upper-case name */
+/** @typedef {{ email: string, parameters: Parameters | null }} Place */
+/** @typedef {{ mailFrom: Place, rcptTo: Place[] }} Envelope */
 /** @typedef {{ address: string, target: string | null }} Destination `target` is a mailbox id, null outside */
 
 /**
@@ -26,7 +29,7 @@
  * @property {number} thread
  * @property {string} mailFrom '' is the null sender
  * @property {string} headerFrom
- * @property {object} envelope
+ * @property {Envelope} envelope
  * @property {number} sentAt milliseconds since the epoch
  * @property {number} open recipients not settled
  * @property {Recipient[]} recipients
