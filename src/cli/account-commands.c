@@ -43,10 +43,13 @@ ask_secret (PosternCli *cli, const char *address, GError **error)
   g_autofree char *question = NULL;
 
   if (postern_cli_has_option (cli, "token"))
+    /* Translators: %s is an address, like jane@example.org. */
     question = g_strdup_printf (_ ("Token for %s:"), address);
   else if (postern_cli_has_option (cli, "password"))
+    /* Translators: %s is an address. */
     question = g_strdup_printf (_ ("Password for %s:"), address);
   else
+    /* Translators: %s is an address. */
     question = g_strdup_printf (_ ("Password or token for %s:"), address);
   secret = postern_secret_prompt (question, error);
   return secret == NULL ? NULL : postern_secret_fd_list_new (secret, error);
@@ -149,6 +152,7 @@ tell_added (PosternCli *cli, GVariant *result, GPtrArray *listeners, PosternSecr
 
   if (!cli->json)
     {
+      /* Translators: %s is an address. */
       postern_output_line (cli, _ ("%s was added."), address);
       fputc ('\n', cli->out);
       postern_mail_settings_print (cli,
@@ -188,6 +192,7 @@ do_add (PosternCli *cli)
   if (code != POSTERN_EXIT_DONE)
     return code;
   if (strchr (address, '@') == NULL)
+    /* Translators: %s is what was typed. */
     return postern_cli_usage (cli, _ ("“%s” is no address like name@example.org."), address);
 
   bridge = postern_bridge_new_proxy (cli, &error);
@@ -246,7 +251,7 @@ tell_done (PosternCli *cli, const PosternBridgeObject *account, const char *sent
 
   if (!cli->json)
     {
-      postern_output_line (cli, "%s: %s", address, sentence);
+      postern_output_line (cli, "%s", sentence);
       return;
     }
   builder = json_builder_new ();
@@ -265,6 +270,7 @@ do_remove (PosternCli *cli)
   g_autoptr (GError) error = NULL;
   g_autoptr (PosternBridgeObject) account = NULL;
   g_autoptr (PosternBusBridge) bridge = NULL;
+  g_autofree char *sentence = NULL;
   const char *queued = "refuse";
 
   if (postern_cli_has_option (cli, "discard") && postern_cli_has_option (cli, "hold"))
@@ -288,7 +294,6 @@ do_remove (PosternCli *cli)
           NULL,
           &error))
     {
-      g_dbus_error_strip_remote_error (error);
       if (g_error_matches (error, POSTERN_ERROR, POSTERN_ERROR_BUSY))
         return postern_cli_fail_with_remedy (
             cli,
@@ -296,7 +301,10 @@ do_remove (PosternCli *cli)
             _ ("Wait until it has left, or add --hold to keep it or --discard to throw it away."));
       return postern_cli_fail (cli, error);
     }
-  tell_done (cli, account, _ ("removed. The mail on the server stays."));
+  /* Translators: %s is an address. */
+  sentence = g_strdup_printf (_ ("%s was removed. The mail on the server stays."),
+                              postern_properties_get_string (account->properties, "Address"));
+  tell_done (cli, account, sentence);
   return POSTERN_EXIT_DONE;
 }
 
@@ -326,6 +334,7 @@ do_test (PosternCli *cli)
   g_autoptr (GVariant) result = NULL;
   g_autoptr (JsonBuilder) builder = NULL;
   g_autofree char *size = NULL;
+  guint messages;
 
   account = postern_bridge_find_account (cli, postern_cli_get_argument (cli, 0), &error);
   if (account != NULL)
@@ -346,11 +355,17 @@ do_test (PosternCli *cli)
       return POSTERN_EXIT_DONE;
     }
   size = postern_output_dup_size ((guint64) postern_properties_get_integer (result, "max_size"));
-  postern_output_line (cli,
-                       _ ("%s works: %d messages, the largest that can be sent has %s."),
-                       postern_properties_get_string (account->properties, "Address"),
-                       (int) postern_properties_get_integer (result, "messages"),
-                       size);
+  messages = (guint) postern_properties_get_integer (result, "messages");
+  postern_output_line (
+      cli,
+      /* Translators: an address, how many messages its mailbox has, and the size of
+                        * the largest that can be sent, like 25.0 MiB. */
+      ngettext ("%s works: %u message, the largest that can be sent has %s.",
+                "%s works: %u messages, the largest that can be sent has %s.",
+                messages),
+      postern_properties_get_string (account->properties, "Address"),
+      messages,
+      size);
   return POSTERN_EXIT_DONE;
 }
 
@@ -361,6 +376,7 @@ do_sign_in (PosternCli *cli)
   g_autoptr (PosternBridgeObject) object = NULL;
   g_autoptr (PosternBusAccount) account = NULL;
   g_autoptr (GUnixFDList) fds = NULL;
+  g_autofree char *sentence = NULL;
   PosternExit code = check_kind (cli);
 
   if (code != POSTERN_EXIT_DONE)
@@ -380,7 +396,10 @@ do_sign_in (PosternCli *cli)
                                                                 NULL,
                                                                 &error))
     return postern_cli_fail (cli, error);
-  tell_done (cli, object, _ ("signed in."));
+  /* Translators: %s is an address. */
+  sentence = g_strdup_printf (_ ("%s is signed in."),
+                              postern_properties_get_string (object->properties, "Address"));
+  tell_done (cli, object, sentence);
   return POSTERN_EXIT_DONE;
 }
 
@@ -392,19 +411,25 @@ do_sign_in (PosternCli *cli)
 const PosternCommand postern_account_commands[] = {
   { .name = "account list", .summary = N_ ("List the accounts"), .run = do_list },
   { .name = "account add",
-    .operand = "ADDRESS",
+    .operand = NC_ ("argument", "ADDRESS"),
     .least = 1,
     .most = 1,
     .summary = N_ ("Sign in to a mail server and add the account"),
     .details = SECRET_DETAILS,
-    .options = { { "url", "URL", N_ ("the JMAP server; else the address's domain is asked") },
-                 { "user", "NAME", N_ ("how the server knows you; else the address") },
+    .options = { { "url",
+                   NC_ ("argument", "URL"),
+                   N_ ("the JMAP server; else the address's domain is asked") },
+                 { "user",
+                   NC_ ("argument", "NAME"),
+                   N_ ("how the server knows you; else the address") },
                  { "token", NULL, N_ ("the secret is a token") },
                  { "password", NULL, N_ ("the secret is a password") },
-                 { "name", "NAME", N_ ("what to call the first mail program's password") } },
+                 { "name",
+                   NC_ ("argument", "NAME"),
+                   N_ ("what to call the first mail program's password") } },
     .run = do_add },
   { .name = "account remove",
-    .operand = "ID|ADDRESS",
+    .operand = NC_ ("argument", "ID|ADDRESS"),
     .least = 1,
     .most = 1,
     .summary = N_ ("Remove an account; its mail on the server stays"),
@@ -412,17 +437,16 @@ const PosternCommand postern_account_commands[] = {
     .options = { { "hold", NULL, N_ ("keep that mail in the queue, held") },
                  { "discard",
                    NULL,
-                   N_ ("discard that mail; “queue restore” undoes it for a "
-                       "week") } },
+                   N_ ("discard that mail; “queue restore” undoes it for a week") } },
     .run = do_remove },
   { .name = "account test",
-    .operand = "ID|ADDRESS",
+    .operand = NC_ ("argument", "ID|ADDRESS"),
     .least = 1,
     .most = 1,
     .summary = N_ ("Try everything that a mail program needs"),
     .run = do_test },
   { .name = "account sign-in",
-    .operand = "ID|ADDRESS",
+    .operand = NC_ ("argument", "ID|ADDRESS"),
     .least = 1,
     .most = 1,
     .summary = N_ ("Sign in again, with another password or token"),

@@ -45,7 +45,8 @@ postern_bridge_connect (PosternCli *cli, GError **error)
       g_set_error (error,
                    POSTERN_ERROR,
                    POSTERN_ERROR_OFFLINE,
-                   _ ("“%s” is no D-Bus address, like unix:path=/run/user/1000/postern/bus"),
+                   /* Translators: %s is what was given with --bus. */
+                   _ ("“%s” is no D-Bus address, like unix:path=/run/user/1000/postern/bus."),
                    address);
       return FALSE;
     }
@@ -237,6 +238,7 @@ postern_bridge_find_account (PosternCli *cli, const char *account, GError **erro
   g_set_error (error,
                POSTERN_ERROR,
                POSTERN_ERROR_NOT_FOUND,
+               /* Translators: %s is an address, or what was typed for one. */
                _ ("There is no account %s."),
                account);
   return NULL;
@@ -269,6 +271,29 @@ is_running (PosternBusJob *job)
   return state != NULL && g_str_equal (state, "running");
 }
 
+/* What goes on now, for a person who waits. */
+static const char *
+describe_step (const char *step)
+{
+  static const struct
+  {
+    const char *step;
+    const char *shown;
+  } steps[] = {
+    { "discover", N_ ("Looking for the mail server…") },
+    { "connect", N_ ("Connecting to the mail server…") },
+    { "sign-in", N_ ("Signing in…") },
+    { "save", N_ ("Saving the account…") },
+    { "mailbox", N_ ("Looking into the mailbox…") },
+    { "submission", N_ ("Trying whether mail can be sent…") },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (steps); i++)
+    if (g_str_equal (steps[i].step, step))
+      return _ (steps[i].shown);
+  return step;
+}
+
 static void
 on_job_changed (PosternBusJob *job, GVariant *changed, GStrv invalidated, Wait *wait)
 {
@@ -276,7 +301,7 @@ on_job_changed (PosternBusJob *job, GVariant *changed, GStrv invalidated, Wait *
 
   g_variant_lookup (changed, "Step", "&s", &step);
   if (step != NULL && *step != '\0' && !wait->cli->json && isatty (fileno (wait->cli->err)))
-    fprintf (wait->cli->err, "%s…\n", step);
+    fprintf (wait->cli->err, "%s\n", describe_step (step));
   if (!is_running (job))
     g_main_loop_quit (wait->loop);
 }
@@ -346,7 +371,7 @@ take_result (Wait *wait, GError **error)
 {
   const char *state = postern_bus_job_get_state (wait->job);
   const char *message = postern_bus_job_get_error_message (wait->job);
-  PosternError code;
+  g_autofree char *code = NULL;
 
   if (wait->lost || state == NULL)
     g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CLOSED, "The daemon went away");
@@ -359,12 +384,10 @@ take_result (Wait *wait, GError **error)
                          _ ("It was cancelled; nothing was changed."));
   else
     {
-      if (!postern_bus_error_parse_name (postern_bus_job_get_error_code (wait->job), &code))
-        code = POSTERN_ERROR_FAILED;
-      g_set_error_literal (error,
-                           POSTERN_ERROR,
-                           code,
-                           message != NULL && *message != '\0' ? message : _ ("It failed."));
+      /* As if the call itself had failed with it. */
+      code =
+          g_strconcat (POSTERN_BUS_ERROR_PREFIX, postern_bus_job_get_error_code (wait->job), NULL);
+      g_dbus_error_set_dbus_error (error, code, message == NULL ? "" : message, NULL);
     }
   return NULL;
 }

@@ -40,7 +40,7 @@ typedef struct
 typedef struct
 {
   const char *name;    /* as typed: "queue list" */
-  const char *operand; /* (nullable) what follows: "ID…" */
+  const char *operand; /* (nullable) what follows: NC_ ("argument", "ID…") */
   guint least;         /* how many of them */
   guint most;
   gboolean no_daemon;  /* works without one */
@@ -49,7 +49,7 @@ typedef struct
   struct
   {
     const char *name;  /* without dashes; NULL ends the list */
-    const char *value; /* (nullable) a flag has none */
+    const char *value; /* (nullable) NC_ ("argument", …); a flag has none */
     const char *summary;
   } options[POSTERN_COMMAND_MAX_OPTIONS + 1];
   PosternExit (*run) (PosternCli *cli);

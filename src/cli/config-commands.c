@@ -51,8 +51,10 @@ tell_fine (PosternCli *cli, const char *path, gboolean there, GPtrArray *remarks
   for (guint i = 0; i < remarks->len; i++)
     postern_output_line (cli, "%s", (const char *) g_ptr_array_index (remarks, i));
   if (there)
+    /* Translators: %s is a file. */
     postern_output_line (cli, _ ("%s is in order."), path);
   else
+    /* Translators: %s is a file. */
     postern_output_line (cli, _ ("%s does not exist; the defaults hold."), path);
 }
 
@@ -82,7 +84,7 @@ do_check (PosternCli *cli)
     }
   config = postern_config_parse (text, length, path, remarks, &error);
   if (config == NULL)
-    return postern_cli_fail_with_remedy (
+    return postern_cli_fail_in_english (
         cli,
         error,
         _ ("Correct it there; until then Postern keeps what was valid last."));
@@ -136,7 +138,7 @@ do_reload (PosternCli *cli)
 
 const PosternCommand postern_config_commands[] = {
   { .name = "config check",
-    .operand = "[FILE]",
+    .operand = NC_ ("argument", "[FILE]"),
     .most = 1,
     .no_daemon = TRUE,
     .summary = N_ ("Tell whether a configuration file is in order"),

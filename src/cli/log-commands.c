@@ -265,6 +265,7 @@ do_log (PosternCli *cli)
 
   if (lines_text != NULL &&
       !g_ascii_string_to_unsigned (lines_text, 10, 0, G_MAXINT, &n_lines, NULL))
+    /* Translators: %s is what was typed. */
     return postern_cli_usage (cli, _ ("--lines needs a number, not “%s”."), lines_text);
   log = postern_bridge_new_log (cli, &error);
   if (log == NULL)
@@ -279,9 +280,12 @@ const PosternCommand postern_log_commands[] = {
     .details = N_ ("The last 2,000 records are kept. With --json and --follow each record is an "
                    "object on a line of its own."),
     .options = { { "follow", NULL, N_ ("go on with what comes, until interrupted") },
-                 { "level", "LEVEL", N_ ("these and graver ones: warning, message, info, debug") },
-                 { "search", "TEXT", N_ ("only with this in the message") },
-                 { "lines", "N", N_ ("only the last N") } },
+                 { "level",
+                   NC_ ("argument", "LEVEL"),
+                   /* Translators: the words behind the colon are typed as they are; keep them. */
+                   N_ ("these and graver ones: warning, message, info, debug") },
+                 { "search", NC_ ("argument", "TEXT"), N_ ("only with this in the message") },
+                 { "lines", NC_ ("argument", "N"), N_ ("only the last N") } },
     .run = do_log },
   { .name = NULL },
 };

@@ -38,24 +38,30 @@ was_listed (GPtrArray *listeners, guint index, const char *service)
 static void
 print_servers (PosternCli *cli, GPtrArray *listeners, const char *service, const char *title)
 {
-  const char *shown = title;
+  gboolean is_first = TRUE;
 
   for (guint i = 0; i < listeners->len; i++)
     {
       const PosternBridgeObject *listener = g_ptr_array_index (listeners, i);
-      const char *security = postern_properties_get_string (listener->properties, "Security");
+      const char *security =
+          g_str_equal (postern_properties_get_string (listener->properties, "Security"), "tls")
+              ? "SSL/TLS"
+              : "STARTTLS";
+      int port = (int) postern_properties_get_integer (listener->properties, "Port");
       g_autofree char *value = NULL;
 
       if (!is_usable (listener, service) || was_listed (listeners, i, service))
         continue;
-      value = g_strdup_printf (_ ("%s, port %d, %s"),
-                               SERVER,
-                               (int) postern_properties_get_integer (listener->properties, "Port"),
-                               g_str_equal (security, "tls") ? _ ("SSL/TLS") : _ ("STARTTLS"));
-      postern_output_field (cli, shown, value);
-      shown = _ ("  or");
+      if (is_first)
+        /* Translators: a server's name, a port, and SSL/TLS or STARTTLS. */
+        value = g_strdup_printf (_ ("%s, port %d, %s"), SERVER, port, security);
+      else
+        /* Translators: another server that does as well: its name, a port, and SSL/TLS or STARTTLS. */
+        value = g_strdup_printf (_ ("or %s, port %d, %s"), SERVER, port, security);
+      postern_output_field (cli, is_first ? title : "", value);
+      is_first = FALSE;
     }
-  if (shown == title)
+  if (is_first)
     postern_output_field (cli, title, _ ("nothing listens; “posternctl listener list” tells why"));
 }
 
@@ -72,14 +78,14 @@ postern_mail_settings_print (PosternCli *cli,
                              const char *ca_path)
 {
   postern_output_line (cli, "%s", _ ("Settings for a mail program on this machine:"));
-  print_servers (cli, listeners, "pop3", _ ("Receiving (POP3)"));
-  print_servers (cli, listeners, "smtp", _ ("Sending (SMTP)"));
-  postern_output_field (cli, _ ("User name"), address);
+  print_servers (cli, listeners, "pop3", C_ ("field", "Receiving (POP3)"));
+  print_servers (cli, listeners, "smtp", C_ ("field", "Sending (SMTP)"));
+  postern_output_field (cli, C_ ("field", "User name"), address);
   if (password != NULL)
-    postern_output_field (cli, _ ("Password"), password);
-  postern_output_field (cli, _ ("Authentication"), _ ("normal password"));
+    postern_output_field (cli, C_ ("field", "Password"), password);
+  postern_output_field (cli, C_ ("field", "Authentication"), _ ("normal password"));
   if (*ca_path != '\0')
-    postern_output_field (cli, _ ("Certificate to trust"), ca_path);
+    postern_output_field (cli, C_ ("field", "Certificate to trust"), ca_path);
 }
 
 /**

@@ -11,8 +11,11 @@
 int
 main (int argc, char *argv[])
 {
+  /* Set by the tests and by “meson devenv”: the catalogues of a build that is not installed. */
+  const char *locale_dir = g_getenv ("POSTERN_LOCALE_DIR");
+
   setlocale (LC_ALL, "");
-  bindtextdomain ("postern", POSTERN_LOCALE_DIR);
+  bindtextdomain ("postern", locale_dir != NULL ? locale_dir : POSTERN_LOCALE_DIR);
   bind_textdomain_codeset ("postern", "UTF-8");
   textdomain ("postern");
 

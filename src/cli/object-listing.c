@@ -6,26 +6,46 @@
 #include "cli/object-listing.h"
 
 #include "cli/bridge-client.h"
+#include "cli/failure.h"
 
-/* One word for a person, who need not know our states' names. */
-static const char *
-describe_state (const char *state)
+/* A person need not know our names for things. */
+typedef struct
 {
-  static const struct
-  {
-    const char *state;
-    const char *shown;
-  } states[] = {
-    { "starting", N_ ("starting") },     { "first-sync", N_ ("first sync") },
-    { "connected", N_ ("connected") },   { "offline", N_ ("offline") },
-    { "signed-out", N_ ("signed out") }, { "attention", N_ ("needs attention") },
-    { "paused", N_ ("paused") },
-  };
+  const char *name;
+  const char *shown;
+} Word;
 
-  for (gsize i = 0; i < G_N_ELEMENTS (states); i++)
-    if (g_str_equal (states[i].state, state))
-      return _ (states[i].shown);
-  return state;
+static const Word account_states[] = {
+  { "starting", NC_ ("account", "starting") },
+  { "first-sync", NC_ ("account", "first sync") },
+  { "connected", NC_ ("account", "connected") },
+  { "offline", NC_ ("account", "offline") },
+  { "signed-out", NC_ ("account", "signed out") },
+  { "attention", NC_ ("account", "needs attention") },
+  { "paused", NC_ ("account", "paused") },
+  { NULL },
+};
+
+static const Word listener_states[] = {
+  { "listening", NC_ ("listener", "listening") },
+  { "failed", NC_ ("listener", "failed") },
+  { "closed", NC_ ("listener", "closed") },
+  { NULL },
+};
+
+/* Nobody translates these. */
+static const Word technical_names[] = {
+  { "pop3", "POP3" },   { "smtp", "SMTP" }, { "starttls", "STARTTLS" },
+  { "tls", "SSL/TLS" }, { NULL },
+};
+
+static const char *
+describe (const Word *words, const char *context, const char *name)
+{
+  for (; words->name != NULL; words++)
+    if (g_str_equal (words->name, name))
+      return context == NULL ? words->shown : g_dpgettext2 (NULL, context, words->shown);
+  return name;
 }
 
 /**
@@ -35,8 +55,12 @@ describe_state (const char *state)
 void
 postern_accounts_print (PosternCli *cli, GPtrArray *accounts)
 {
-  const char *const headings[] = { _ ("ADDRESS"), _ ("STATE"),     _ ("MESSAGES"),
-                                   _ ("WAITING"), _ ("LAST SYNC"), _ ("DETAIL"),
+  const char *const headings[] = { C_ ("column", "ADDRESS"),
+                                   C_ ("column", "STATE"),
+                                   C_ ("column", "MESSAGES"),
+                                   C_ ("column", "WAITING"),
+                                   C_ ("column", "LAST SYNC"),
+                                   C_ ("column", "DETAIL"),
                                    NULL };
   g_autoptr (PosternTable) table = postern_table_new (headings);
 
@@ -52,14 +76,16 @@ postern_accounts_print (PosternCli *cli, GPtrArray *accounts)
       g_autofree char *last_sync =
           postern_output_dup_time (postern_properties_get_integer (properties, "LastSync"));
 
-      postern_table_add (table,
-                         postern_properties_get_string (properties, "Address"),
-                         describe_state (postern_properties_get_string (properties, "State")),
-                         messages,
-                         waiting,
-                         last_sync,
-                         postern_properties_get_string (properties, "Detail"),
-                         NULL);
+      postern_table_add (
+          table,
+          postern_properties_get_string (properties, "Address"),
+          describe (account_states, "account", postern_properties_get_string (properties, "State")),
+          messages,
+          waiting,
+          last_sync,
+          postern_failure_describe (postern_properties_get_string (properties, "Code"),
+                                    postern_properties_get_string (properties, "Detail")),
+          NULL);
     }
   postern_table_print (table, cli->out);
 }
@@ -92,8 +118,10 @@ postern_objects_add_json (JsonBuilder *builder, const char *name, GPtrArray *obj
 void
 postern_listeners_print (PosternCli *cli, GPtrArray *listeners)
 {
-  const char *const headings[] = { _ ("SERVICE"), _ ("SECURITY"), _ ("ADDRESS"), _ ("PORT"),
-                                   _ ("STATE"),   _ ("SESSIONS"), _ ("DETAIL"),  NULL };
+  const char *const headings[] = { C_ ("column", "SERVICE"), C_ ("column", "SECURITY"),
+                                   C_ ("column", "ADDRESS"), C_ ("column", "PORT"),
+                                   C_ ("column", "STATE"),   C_ ("column", "SESSIONS"),
+                                   C_ ("column", "DETAIL"),  NULL };
   g_autoptr (PosternTable) table = postern_table_new (headings);
 
   for (guint i = 0; i < listeners->len; i++)
@@ -105,15 +133,18 @@ postern_listeners_print (PosternCli *cli, GPtrArray *listeners)
           g_strdup_printf ("%" G_GINT64_FORMAT,
                            postern_properties_get_integer (properties, "Sessions"));
 
-      postern_table_add (table,
-                         postern_properties_get_string (properties, "Service"),
-                         postern_properties_get_string (properties, "Security"),
-                         postern_properties_get_string (properties, "Address"),
-                         port,
-                         postern_properties_get_string (properties, "State"),
-                         sessions,
-                         postern_properties_get_string (properties, "Detail"),
-                         NULL);
+      postern_table_add (
+          table,
+          describe (technical_names, NULL, postern_properties_get_string (properties, "Service")),
+          describe (technical_names, NULL, postern_properties_get_string (properties, "Security")),
+          postern_properties_get_string (properties, "Address"),
+          port,
+          describe (listener_states,
+                    "listener",
+                    postern_properties_get_string (properties, "State")),
+          sessions,
+          postern_properties_get_string (properties, "Detail"),
+          NULL);
     }
   postern_table_print (table, cli->out);
 }

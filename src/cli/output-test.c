@@ -27,6 +27,29 @@ test_table (void)
 }
 
 static void
+test_empty_column (void)
+{
+  static const char *const headings[] = { "地址", "WHY", "端口", NULL };
+  g_autoptr (PosternTable) table = postern_table_new (headings);
+  char *text = NULL;
+  size_t length;
+  FILE *out = open_memstream (&text, &length);
+
+  postern_table_print (table, out);
+  postern_table_add (table, "::1", "", "1995", NULL);
+  postern_table_add (table, "a", NULL, "", NULL);
+  postern_table_print (table, out);
+  fclose (out);
+  g_assert_cmpstr (text,
+                   ==,
+                   "地址  WHY  端口\n"
+                   "地址  端口\n"
+                   "::1   1995\n"
+                   "a\n");
+  free (text);
+}
+
+static void
 test_safe (void)
 {
   static const struct
@@ -77,6 +100,7 @@ main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/cli/output/columns-are-as-wide-as-they-look", test_table);
+  g_test_add_func ("/cli/output/an-empty-column-is-left-out", test_empty_column);
   g_test_add_func ("/cli/output/a-terminal-finds-nothing-to-obey", test_safe);
   g_test_add_func ("/cli/output/properties-become-members", test_json);
   return g_test_run ();

@@ -100,10 +100,17 @@ postern_table_add (PosternTable *self, ...)
   g_ptr_array_add (self->rows, row);
 }
 
+/**
+ * postern_table_print:
+ *
+ * Prints it with columns as wide as they look on a terminal, where a Han character takes two. A column
+ * that says nothing in any row is left out.
+ */
 void
 postern_table_print (PosternTable *self, FILE *out)
 {
   g_autofree gsize *widths = g_new0 (gsize, self->n_columns);
+  g_autofree gboolean *are_shown = g_new0 (gboolean, self->n_columns);
 
   for (guint r = 0; r < self->rows->len; r++)
     for (guint c = 0; c < self->n_columns; c++)
@@ -111,6 +118,7 @@ postern_table_print (PosternTable *self, FILE *out)
         GStrv row = g_ptr_array_index (self->rows, r);
 
         widths[c] = MAX (widths[c], count_columns (row[c]));
+        are_shown[c] = are_shown[c] || self->rows->len == 1 || (r > 0 && *row[c] != '\0');
       }
   for (guint r = 0; r < self->rows->len; r++)
     {
@@ -119,6 +127,8 @@ postern_table_print (PosternTable *self, FILE *out)
 
       for (guint c = 0; c < self->n_columns; c++)
         {
+          if (!are_shown[c])
+            continue;
           if (*row[c] != '\0')
             {
               fprintf (out, "%*s%s", (int) owed, "", row[c]);

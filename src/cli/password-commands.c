@@ -64,7 +64,11 @@ do_add (PosternCli *cli)
 static void
 print_list (PosternCli *cli, GVariant *passwords)
 {
-  const char *const headings[] = { _ ("ID"), _ ("NAME"), _ ("CREATED"), _ ("LAST USED"), NULL };
+  const char *const headings[] = { C_ ("column", "ID"),
+                                   C_ ("column", "NAME"),
+                                   C_ ("column", "CREATED"),
+                                   C_ ("column", "LAST USED"),
+                                   NULL };
   g_autoptr (PosternTable) table = postern_table_new (headings);
   GVariantIter iter;
   const char *id;
@@ -128,6 +132,10 @@ do_list (PosternCli *cli)
     return postern_cli_fail (cli, error);
   if (cli->json)
     print_list_json (cli, passwords);
+  else if (g_variant_n_children (passwords) == 0)
+    postern_output_line (cli,
+                         "%s",
+                         _ ("There is no password yet. “posternctl password add” makes one."));
   else
     print_list (cli, passwords);
   return POSTERN_EXIT_DONE;
@@ -191,26 +199,26 @@ do_revoke (PosternCli *cli)
 
 const PosternCommand postern_password_commands[] = {
   { .name = "password list",
-    .operand = "ACCOUNT",
+    .operand = NC_ ("argument", "ACCOUNT"),
     .least = 1,
     .most = 1,
     .summary = N_ ("List the passwords that mail programs log in with"),
     .run = do_list },
   { .name = "password add",
-    .operand = "ACCOUNT",
+    .operand = NC_ ("argument", "ACCOUNT"),
     .least = 1,
     .most = 1,
     .summary = N_ ("Make a password for a mail program and show it"),
-    .options = { { "name", "NAME", N_ ("what to call it, like “Thunderbird”") } },
+    .options = { { "name", NC_ ("argument", "NAME"), N_ ("what to call it, like “Thunderbird”") } },
     .run = do_add },
   { .name = "password show",
-    .operand = "ACCOUNT ID",
+    .operand = NC_ ("argument", "ACCOUNT ID"),
     .least = 2,
     .most = 2,
     .summary = N_ ("Show a password again"),
     .run = do_show },
   { .name = "password revoke",
-    .operand = "ACCOUNT ID",
+    .operand = NC_ ("argument", "ACCOUNT ID"),
     .least = 2,
     .most = 2,
     .summary = N_ ("Make a password useless from now on"),

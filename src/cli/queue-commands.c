@@ -79,11 +79,33 @@ list_entries (PosternCli *cli, PosternBusQueue *queue, GError **error)
   return g_steal_pointer (&found);
 }
 
+/* What --status takes and the daemon says, in words for a person; recipients have the last one too. */
+static const char *
+describe_status (const char *status)
+{
+  static const struct
+  {
+    const char *status;
+    const char *shown;
+  } words[] = {
+    { "waiting", NC_ ("message", "waiting") }, { "held", NC_ ("message", "held") },
+    { "failed", NC_ ("message", "failed") },   { "discarded", NC_ ("message", "discarded") },
+    { "sent", NC_ ("message", "sent") },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (words); i++)
+    if (g_str_equal (words[i].status, status))
+      return g_dpgettext2 (NULL, "message", words[i].shown);
+  return status;
+}
+
 static void
 print_entries (PosternCli *cli, GPtrArray *entries)
 {
-  const char *const headings[] = { _ ("ID"),      _ ("STATUS"), _ ("RECEIVED"), _ ("FROM"),
-                                   _ ("SUBJECT"), _ ("SIZE"),   _ ("REASON"),   NULL };
+  const char *const headings[] = { C_ ("column", "ID"),       C_ ("column", "STATUS"),
+                                   C_ ("column", "RECEIVED"), C_ ("column", "FROM"),
+                                   C_ ("column", "SUBJECT"),  C_ ("column", "SIZE"),
+                                   C_ ("column", "REASON"),   NULL };
   g_autoptr (PosternTable) table = postern_table_new (headings);
 
   for (guint i = 0; i < entries->len; i++)
@@ -95,15 +117,17 @@ print_entries (PosternCli *cli, GPtrArray *entries)
       g_autofree char *size =
           postern_output_dup_size ((guint64) postern_properties_get_integer (entry, "size"));
 
-      postern_table_add (table,
-                         postern_properties_get_string (entry, "id"),
-                         postern_properties_get_string (entry, "status"),
-                         received,
-                         *sender == '\0' ? "<>" : sender,
-                         postern_properties_get_string (entry, "subject"),
-                         size,
-                         postern_properties_get_string (entry, "last_error"),
-                         NULL);
+      postern_table_add (
+          table,
+          postern_properties_get_string (entry, "id"),
+          describe_status (postern_properties_get_string (entry, "status")),
+          received,
+          *sender == '\0' ? "<>" : sender,
+          postern_properties_get_string (entry, "subject"),
+          size,
+          postern_failure_describe (postern_properties_get_string (entry, "last_code"),
+                                    postern_properties_get_string (entry, "last_error")),
+          NULL);
     }
   postern_table_print (table, cli->out);
 }
@@ -141,7 +165,12 @@ do_list (PosternCli *cli)
   if (cli->json)
     print_entries_json (cli, entries);
   else if (entries->len == 0)
-    postern_output_line (cli, "%s", _ ("Nothing is there."));
+    postern_output_line (cli,
+                         "%s",
+                         postern_cli_has_option (cli, "status") ||
+                                 postern_cli_has_option (cli, "search")
+                             ? _ ("No message in the queue is like this.")
+                             : _ ("Nothing is waiting to be sent."));
   else
     print_entries (cli, entries);
   return POSTERN_EXIT_DONE;
@@ -152,7 +181,11 @@ do_list (PosternCli *cli)
 static void
 print_recipients (PosternCli *cli, GVariant *entry)
 {
-  const char *const headings[] = { _ ("RECIPIENT"), _ ("STATUS"), _ ("CODE"), _ ("ANSWER"), NULL };
+  const char *const headings[] = { C_ ("column", "RECIPIENT"),
+                                   C_ ("column", "STATUS"),
+                                   C_ ("column", "CODE"),
+                                   C_ ("column", "ANSWER"),
+                                   NULL };
   g_autoptr (GVariant) recipients =
       g_variant_lookup_value (entry, "recipients", G_VARIANT_TYPE ("aa{sv}"));
   g_autoptr (PosternTable) table = postern_table_new (headings);
@@ -165,7 +198,7 @@ print_recipients (PosternCli *cli, GVariant *entry)
 
       postern_table_add (table,
                          postern_properties_get_string (recipient, "address"),
-                         postern_properties_get_string (recipient, "status"),
+                         describe_status (postern_properties_get_string (recipient, "status")),
                          postern_properties_get_string (recipient, "code"),
                          postern_properties_get_string (recipient, "detail"),
                          NULL);
@@ -177,7 +210,9 @@ print_recipients (PosternCli *cli, GVariant *entry)
 static void
 print_entry (PosternCli *cli, GVariant *entry)
 {
-  const char *reason = postern_properties_get_string (entry, "last_error");
+  const char *answer = postern_properties_get_string (entry, "last_error");
+  const char *reason =
+      postern_failure_describe (postern_properties_get_string (entry, "last_code"), answer);
   gint64 next_us = postern_properties_get_integer (entry, "next_attempt_at");
   const char *sender = postern_properties_get_string (entry, "sender");
   g_autofree char *received =
@@ -189,16 +224,23 @@ print_entry (PosternCli *cli, GVariant *entry)
       g_strdup_printf ("%d", (int) postern_properties_get_integer (entry, "attempts"));
 
   postern_output_line (cli, "%s", postern_properties_get_string (entry, "id"));
-  postern_output_field (cli, _ ("Status"), postern_properties_get_string (entry, "status"));
-  postern_output_field (cli, _ ("From"), *sender == '\0' ? "<>" : sender);
-  postern_output_field (cli, _ ("Subject"), postern_properties_get_string (entry, "subject"));
-  postern_output_field (cli, _ ("Size"), size);
-  postern_output_field (cli, _ ("Received"), received);
-  postern_output_field (cli, _ ("Attempts"), attempts);
+  postern_output_field (cli,
+                        C_ ("field", "Status"),
+                        describe_status (postern_properties_get_string (entry, "status")));
+  postern_output_field (cli, C_ ("field", "From"), *sender == '\0' ? "<>" : sender);
+  postern_output_field (cli,
+                        C_ ("field", "Subject"),
+                        postern_properties_get_string (entry, "subject"));
+  postern_output_field (cli, C_ ("field", "Size"), size);
+  postern_output_field (cli, C_ ("field", "Received"), received);
+  postern_output_field (cli, C_ ("field", "Attempts"), attempts);
   if (next_us > 0)
-    postern_output_field (cli, _ ("Next attempt"), next);
+    postern_output_field (cli, C_ ("field", "Next attempt"), next);
   if (*reason != '\0')
-    postern_output_field (cli, _ ("Last reason"), reason);
+    postern_output_field (cli, C_ ("field", "Last reason"), reason);
+  if (*answer != '\0' && !g_str_equal (answer, reason))
+    /* Translators: beside it stands what Postern has said in English. */
+    postern_output_field (cli, C_ ("field", "Details"), answer);
   print_recipients (cli, entry);
 }
 
@@ -264,15 +306,22 @@ tell_count (PosternCli *cli, guint count)
       json_builder_end_object (builder);
       postern_output_json (cli, builder);
     }
+  else if (asked == 0 && count == 0)
+    postern_output_line (cli, "%s", _ ("Nothing is waiting to be sent."));
   else if (asked == 0 || asked == count)
     postern_output_line (cli,
-                         g_dngettext (NULL, "Done for %u message.", "Done for %u messages.", count),
+                         /* Translators: on how many messages what was asked for was done. */
+                         ngettext ("Done for %u message.", "Done for %u messages.", count),
                          count);
   else
-    postern_output_line (cli,
-                         _ ("Done for %u of %u messages; the others are in no state for it."),
-                         count,
-                         asked);
+    postern_output_line (
+        cli,
+        /* Translators: the second number is how many were named, and rules the plural. */
+        ngettext ("Done for %u of %u message; it is in no state for it.",
+                  "Done for %u of %u messages; the others are in no state for it.",
+                  asked),
+        count,
+        asked);
   return POSTERN_EXIT_DONE;
 }
 
@@ -332,7 +381,8 @@ create_file (const char *path, GError **error)
     g_set_error (error,
                  POSTERN_ERROR,
                  errno == EEXIST ? POSTERN_ERROR_EXISTS : POSTERN_ERROR_STORAGE,
-                 _ ("%s cannot be made: %s"),
+                 /* Translators: a file, and the system's reason. */
+                 _ ("%s cannot be made: %s."),
                  path,
                  g_strerror (errno));
   return fd;
@@ -379,6 +429,7 @@ do_save (PosternCli *cli)
     }
   if (!cli->json)
     {
+      /* Translators: %s is a file. */
       postern_output_line (cli, _ ("The message was saved to %s."), path);
       return POSTERN_EXIT_DONE;
     }
@@ -395,41 +446,46 @@ do_save (PosternCli *cli)
 const PosternCommand postern_queue_commands[] = {
   { .name = "queue list",
     .summary = N_ ("List the messages that have not left"),
-    .options = { { "status", "STATUS", N_ ("only these: waiting, held, failed, discarded") },
-                 { "search", "TEXT", N_ ("only with this in sender, recipients or subject") } },
+    /* Translators: the four words are typed as they are; add yours in parentheses. */
+    .details = N_ ("A status is waiting, held, failed or discarded; without one all but the "
+                   "discarded messages are listed."),
+    .options = { { "status", NC_ ("argument", "STATUS"), N_ ("only those in this status") },
+                 { "search",
+                   NC_ ("argument", "TEXT"),
+                   N_ ("only with this in sender, recipients, subject or reasons") } },
     .run = do_list },
   { .name = "queue show",
-    .operand = "ID",
+    .operand = NC_ ("argument", "ID"),
     .least = 1,
     .most = 1,
     .summary = N_ ("Tell all about a message, recipient by recipient"),
     .run = do_show },
   { .name = "queue retry",
-    .operand = "ID…",
+    .operand = NC_ ("argument", "ID…"),
     .most = MANY,
     .summary = N_ ("Try to send messages now"),
     .options = { { "all", NULL, N_ ("all that wait or have failed") } },
     .run = do_retry },
   { .name = "queue hold",
-    .operand = "ID…",
+    .operand = NC_ ("argument", "ID…"),
     .least = 1,
     .most = MANY,
     .summary = N_ ("Keep messages back until they are retried"),
     .run = do_hold },
   { .name = "queue discard",
-    .operand = "ID…",
+    .operand = NC_ ("argument", "ID…"),
     .least = 1,
     .most = MANY,
     .summary = N_ ("Throw messages away; they can be restored for a week"),
     .run = do_discard },
   { .name = "queue restore",
-    .operand = "ID…",
+    .operand = NC_ ("argument", "ID…"),
     .least = 1,
     .most = MANY,
-    .summary = N_ ("Take discarded messages back, held"),
+    .summary = N_ ("Take discarded messages back, as they were before"),
     .run = do_restore },
   { .name = "queue save",
-    .operand = "ID FILE",
+    .operand = NC_ ("argument", "ID FILE"),
     .least = 2,
     .most = 2,
     .summary = N_ ("Save a message to a new file"),

@@ -37,6 +37,7 @@ typedef struct
   guint generation;
   guint n_lists;
 
+  const char *language; /* (nullable) the person's; English without it */
   GSubprocess *process;
   gboolean ended;
   int status; /* exit status of posternctl */
@@ -542,6 +543,7 @@ run_with_input (Fixture *fixture, const char *input, const char *line)
       g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE |
                                  G_SUBPROCESS_FLAGS_STDERR_PIPE);
   g_autofree char *program = g_build_filename (g_getenv ("G_TEST_BUILDDIR"), "posternctl", NULL);
+  g_autofree char *locale_dir = g_build_filename (g_getenv ("G_TEST_BUILDDIR"), "..", "po", NULL);
   g_autofree char *command = g_strconcat (program, " ", line, NULL);
   g_auto (GStrv) words = NULL;
   guint timer = g_timeout_add_seconds (20, on_too_late, (gpointer) line);
@@ -553,6 +555,9 @@ run_with_input (Fixture *fixture, const char *input, const char *line)
   g_subprocess_launcher_setenv (launcher, "HOME", fixture->folder, TRUE);
   g_subprocess_launcher_setenv (launcher, "LC_ALL", "C.UTF-8", TRUE);
   g_subprocess_launcher_setenv (launcher, "TZ", "UTC", TRUE);
+  g_subprocess_launcher_setenv (launcher, "POSTERN_LOCALE_DIR", locale_dir, TRUE);
+  if (fixture->language != NULL)
+    g_subprocess_launcher_setenv (launcher, "LANGUAGE", fixture->language, TRUE);
   fixture->process = g_subprocess_launcher_spawnv (launcher, (const char *const *) words, NULL);
   g_assert_nonnull (fixture->process);
   g_subprocess_communicate_utf8_async (fixture->process, input, NULL, on_ended, fixture);
@@ -960,6 +965,79 @@ test_config (Fixture *fixture, gconstpointer data)
   assert_says (fixture->out, "/.config/postern/config.json\n");
 }
 
+static void
+test_chinese (Fixture *fixture, gconstpointer data)
+{
+  fixture->language = "zh_CN";
+  run (fixture, "status");
+  assert_says (fixture->out, "Postern 0.1.0：正在运行\n");
+  assert_says (fixture->out, "  密钥环                已解锁\n");
+  assert_says (fixture->out, "  发送队列              等待发送 3，暂缓 0，发送失败 0，已丢弃 0\n");
+  /* Each Han character takes two columns of a terminal. */
+  assert_says (fixture->out,
+               "地址              状态    邮件数  待发  上次同步\n"
+               "jane@example.org  已连接  12      0     从未\n");
+  run (fixture, "queue show m1");
+  assert_says (fixture->out,
+               "收件人           状态      代码   服务器答复\n"
+               "bob@example.net  发送失败  5.1.1  no such user\n");
+  run (fixture, "help queue save");
+  g_assert_true (g_str_has_prefix (fixture->out,
+                                   "用法：posternctl queue save ID 文件\n"
+                                   "\n"
+                                   "把邮件保存为新文件\n"));
+  run (fixture, "queue retry --all");
+  g_assert_cmpstr (fixture->out, ==, "已处理 5 封邮件。\n");
+  run (fixture, "queue retry m1 m2 m3");
+  g_assert_cmpstr (fixture->out, ==, "已处理 2 封邮件（共 3 封）；其余邮件的状态不允许此操作。\n");
+}
+
+/* The daemon speaks English: what happened is worded here, by the code. */
+static void
+test_chinese_failure (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (JsonNode) node = NULL;
+  JsonObject *error;
+
+  fixture->language = "zh_CN";
+  postern_bus_account_set_state (fixture->account, "offline");
+  postern_bus_account_set_code (fixture->account, "Offline");
+  postern_bus_account_set_detail (fixture->account, "Connecting to x: timed out");
+  run (fixture, "account list");
+  g_assert_cmpstr (fixture->out,
+                   ==,
+                   "地址              状态  邮件数  待发  上次同步  说明\n"
+                   "jane@example.org  离线  12      0     从未      无法连接服务器。\n");
+
+  run (fixture, "password show a1 p2");
+  g_assert_cmpstr (fixture->err,
+                   ==,
+                   "posternctl: 找不到指定的项目。\n"
+                   "请先列出现有项目，再使用其中的 ID。\n"
+                   "详情：There is no such password.\n");
+  fixture->job_end = "failed";
+  run_with_input (fixture, "secret\n", "account add jane@example.org --json");
+  assert_json_error (fixture, 1, "Credentials");
+  node = read_json (fixture);
+  error = json_object_get_object_member (json_node_get_object (node), "error");
+  g_assert_cmpstr (json_object_get_string_member (error, "message"),
+                   ==,
+                   "服务器不接受此登录信息。");
+  g_assert_cmpstr (json_object_get_string_member (error, "details"),
+                   ==,
+                   "The server refuses the token.");
+
+  /* To who reads English the daemon's sentence says it best, and once. */
+  fixture->language = "en_GB";
+  run (fixture, "account list");
+  assert_says (fixture->out, "Connecting to x: timed out");
+  run (fixture, "password show a1 p2");
+  g_assert_cmpstr (fixture->err,
+                   ==,
+                   "posternctl: There is no such password.\n"
+                   "List what there is, and use an id from there.\n");
+}
+
 #define ADD(path, test) g_test_add ("/cli/run/" path, Fixture, NULL, set_up, test, tear_down)
 
 int
@@ -986,5 +1064,7 @@ main (int argc, char *argv[])
   ADD ("the-log-is-followed-until-interrupted", test_log_follow);
   ADD ("sync-and-unlock-ask-the-daemon", test_sync_and_keyring);
   ADD ("config-needs-no-daemon", test_config);
+  ADD ("chinese-is-whole-and-in-line", test_chinese);
+  ADD ("a-failure-is-worded-in-the-persons-language", test_chinese_failure);
   return g_test_run ();
 }

@@ -28,18 +28,27 @@ static const struct
   const char *summary;
 } common_options[] = {
   { "json", NULL, N_ ("print one JSON object") },
-  { "bus", "ADDRESS", N_ ("where the daemon is: a D-Bus address") },
+  { "bus", NC_ ("argument", "ADDRESS"), N_ ("where Postern is: a D-Bus address") },
   { "help", NULL, N_ ("tell how a command is used") },
   { "version", NULL, N_ ("tell the version") },
 };
 
 /* --- help ------------------------------------------------------------------------------------------------ */
 
+/* Returns (transfer full): a word of the command line with what follows it, if anything does. */
+static char *
+dup_usage (const char *word, const char *argument)
+{
+  if (argument == NULL)
+    return g_strdup (word);
+  return g_strconcat (word, " ", g_dpgettext2 (NULL, "argument", argument), NULL);
+}
+
 static void
 print_option (PosternCli *cli, const char *name, const char *value, const char *summary)
 {
-  g_autofree char *left =
-      g_strdup_printf ("--%s%s%s", name, value == NULL ? "" : " ", value == NULL ? "" : value);
+  g_autofree char *option = g_strconcat ("--", name, NULL);
+  g_autofree char *left = dup_usage (option, value);
 
   postern_output_pair (cli, left, 24, _ (summary));
 }
@@ -56,6 +65,7 @@ print_overview (PosternCli *cli)
 {
   fprintf (cli->out,
            "%s\n\n%s\n",
+           /* Translators: what is in capitals stands for what one types. */
            _ ("Usage: posternctl COMMAND [OPTION…]"),
            _ ("Looks after Postern, the bridge between mail programs and mail behind HTTPS."));
   for (gsize n = 0; n < G_N_ELEMENTS (nouns); n++)
@@ -63,10 +73,7 @@ print_overview (PosternCli *cli)
       fputc ('\n', cli->out);
       for (const PosternCommand *command = nouns[n]; command->name != NULL; command++)
         {
-          g_autofree char *left = g_strconcat (command->name,
-                                               command->operand == NULL ? "" : " ",
-                                               command->operand,
-                                               NULL);
+          g_autofree char *left = dup_usage (command->name, command->operand);
 
           postern_output_pair (cli, left, 34, _ (command->summary));
         }
@@ -82,14 +89,13 @@ print_overview (PosternCli *cli)
 static void
 print_command_help (PosternCli *cli, const PosternCommand *command)
 {
-  fprintf (cli->out,
-           "%s posternctl %s%s%s%s\n\n%s.\n",
-           _ ("Usage:"),
-           command->name,
-           command->operand == NULL ? "" : " ",
-           command->operand == NULL ? "" : command->operand,
-           command->options[0].name == NULL ? "" : _ (" [OPTION…]"),
-           _ (command->summary));
+  g_autofree char *words = dup_usage (command->name, command->operand);
+  g_autofree char *usage =
+      dup_usage (words, command->options[0].name == NULL ? NULL : NC_ ("argument", "[OPTION…]"));
+
+  /* Translators: %s is a command with its arguments, like “queue show ID”. */
+  fprintf (cli->out, _ ("Usage: posternctl %s"), usage);
+  fprintf (cli->out, "\n\n%s\n", _ (command->summary));
   if (command->details != NULL)
     fprintf (cli->out, "\n%s\n", _ (command->details));
   if (command->options[0].name != NULL)
@@ -158,10 +164,12 @@ parse_option (PosternCli *cli, const char *const *words, guint *index)
   if (takes_value (name) && equals == NULL)
     {
       if (words[*index + 1] == NULL)
+        /* Translators: --%s is an option as it is typed, like --status. */
         return postern_cli_usage (cli, _ ("--%s needs a value."), name);
       value = words[++*index];
     }
   else if (!takes_value (name) && equals != NULL)
+    /* Translators: --%s is an option as it is typed, like --json. */
     return postern_cli_usage (cli, _ ("--%s takes no value."), name);
   g_hash_table_insert (cli->options, g_steal_pointer (&name), g_strdup (value));
   return POSTERN_EXIT_DONE;
@@ -185,6 +193,7 @@ parse_words (PosternCli *cli, const char *const *words)
     else if (!only_words && g_str_equal (words[i], "-h"))
       g_hash_table_insert (cli->options, g_strdup ("help"), g_strdup (""));
     else if (!only_words && words[i][0] == '-' && words[i][1] != '\0')
+      /* Translators: %s is what was typed, like -x. */
       return postern_cli_usage (cli, _ ("There is no option %s."), words[i]);
     else
       g_ptr_array_add (cli->arguments, g_strdup (words[i]));
@@ -213,14 +222,23 @@ check_usage (PosternCli *cli, const PosternCommand *command)
   g_hash_table_iter_init (&iter, cli->options);
   while (g_hash_table_iter_next (&iter, (gpointer *) &name, NULL))
     if (!is_option_of (command, name))
+      /* Translators: a command as it is typed, like “queue list”, and an option. */
       return postern_cli_usage (cli, _ ("“%s” has no option --%s."), command->name, name);
   if (cli->arguments->len < command->least)
-    return postern_cli_usage (cli, _ ("“%s” needs %s."), command->name, command->operand);
+    return postern_cli_usage (
+        cli,
+        /* Translators: a command as it is typed, like “queue save”, and what must
+                               * follow it, like ID FILE. */
+        _ ("“%s” needs %s."),
+        command->name,
+        g_dpgettext2 (NULL, "argument", command->operand));
   if (cli->arguments->len > command->most)
-    return postern_cli_usage (cli,
-                              _ ("“%s” does not take “%s”."),
-                              command->name,
-                              postern_cli_get_argument (cli, command->most));
+    return postern_cli_usage (
+        cli,
+        /* Translators: a command as it is typed, and what was typed behind it. */
+        _ ("“%s” does not take “%s”."),
+        command->name,
+        postern_cli_get_argument (cli, command->most));
   return POSTERN_EXIT_DONE;
 }
 
@@ -259,6 +277,7 @@ run_help (PosternCli *cli)
     print_overview (cli);
   else
     return postern_cli_usage (cli,
+                              /* Translators: %s is what was typed. */
                               _ ("There is no command “%s”."),
                               postern_cli_get_argument (cli, 0));
   return POSTERN_EXIT_DONE;

@@ -51,17 +51,17 @@ read_line (int fd, GError **error)
                  POSTERN_ERROR,
                  errno == EINTR ? POSTERN_ERROR_REFUSED : POSTERN_ERROR_INVALID,
                  "%s",
-                 errno == EINTR ? _ ("Nothing was entered") : g_strerror (errno));
+                 errno == EINTR ? _ ("Nothing was entered.") : g_strerror (errno));
   else if (too_long || memchr (buffer, '\0', length) != NULL)
     g_set_error_literal (error,
                          POSTERN_ERROR,
                          POSTERN_ERROR_INVALID,
-                         _ ("This is no password or token"));
+                         _ ("This is no password or token."));
   else if (length == 0)
     g_set_error_literal (error,
                          POSTERN_ERROR,
                          POSTERN_ERROR_INVALID,
-                         _ ("No password or token was given"));
+                         _ ("No password or token was given."));
   else
     secret = postern_secret_new (buffer, (gssize) length);
   postern_memory_wipe (buffer, sizeof buffer);
@@ -84,7 +84,8 @@ ask_terminal (int fd, const char *question, GError **error)
       g_set_error (error,
                    POSTERN_ERROR,
                    POSTERN_ERROR_FAILED,
-                   _ ("The terminal cannot be used: %s"),
+                   /* Translators: %s is the system's reason. */
+                   _ ("The terminal cannot be used: %s."),
                    g_strerror (errno));
       return NULL;
     }

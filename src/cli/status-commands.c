@@ -54,18 +54,26 @@ get_properties (GPtrArray *objects)
   return ((PosternBridgeObject *) g_ptr_array_index (objects, 0))->properties;
 }
 
-static const char *
-describe_state (const char *state)
+/* Returns (transfer full): the headline. */
+static char *
+dup_headline (const char *state, const char *version)
 {
   if (g_str_equal (state, "running"))
-    return _ ("running");
+    /* Translators: %s is a version, like 0.1.0. */
+    return g_strdup_printf (_ ("Postern %s: running"), version);
   if (g_str_equal (state, "attention"))
-    return _ ("running, and needs your attention");
+    /* Translators: %s is a version. */
+    return g_strdup_printf (_ ("Postern %s: running, and needs your attention"), version);
   if (g_str_equal (state, "offline"))
-    return _ ("running, but no mail server can be reached");
+    /* Translators: %s is a version. */
+    return g_strdup_printf (_ ("Postern %s: running, but no mail server can be reached"), version);
   if (g_str_equal (state, "starting"))
-    return _ ("starting");
-  return g_str_equal (state, "stopping") ? _ ("stopping") : state;
+    /* Translators: %s is a version. */
+    return g_strdup_printf (_ ("Postern %s: starting"), version);
+  if (g_str_equal (state, "stopping"))
+    /* Translators: %s is a version. */
+    return g_strdup_printf (_ ("Postern %s: stopping"), version);
+  return g_strdup_printf ("Postern %s: %s", version, state);
 }
 
 static const char *
@@ -75,20 +83,22 @@ describe_keyring (const char *state)
     return _ ("locked; “posternctl keyring unlock” opens it");
   if (g_str_equal (state, "absent"))
     return _ ("there is none");
-  return g_str_equal (state, "ready") ? _ ("open") : state;
+  /* Translators: of the keyring. */
+  return g_str_equal (state, "ready") ? C_ ("keyring", "open") : state;
 }
 
 static void
 print_queue (PosternCli *cli, GVariant *queue)
 {
   g_autofree char *counts =
+      /* Translators: how many messages of the queue are in which state. */
       g_strdup_printf (_ ("%d waiting, %d held, %d failed, %d discarded"),
                        (int) postern_properties_get_integer (queue, "Waiting"),
                        (int) postern_properties_get_integer (queue, "Held"),
                        (int) postern_properties_get_integer (queue, "Failed"),
                        (int) postern_properties_get_integer (queue, "Discarded"));
 
-  postern_output_field (cli, _ ("Queue"), counts);
+  postern_output_field (cli, C_ ("field", "Queue"), counts);
 }
 
 static void
@@ -98,20 +108,20 @@ print_status (PosternCli *cli, Status *status)
   const char *problem = postern_properties_get_string (bridge, "ConfigProblem");
   g_autofree char *since =
       postern_output_dup_time (postern_properties_get_integer (bridge, "StartedAt"));
+  g_autofree char *headline = dup_headline (postern_properties_get_string (bridge, "State"),
+                                            postern_properties_get_string (bridge, "Version"));
 
-  postern_output_line (cli,
-                       _ ("Postern %s: %s"),
-                       postern_properties_get_string (bridge, "Version"),
-                       describe_state (postern_properties_get_string (bridge, "State")));
-  postern_output_field (cli, _ ("Since"), since);
+  postern_output_line (cli, "%s", headline);
+  postern_output_field (cli, C_ ("field", "Since"), since);
   postern_output_field (cli,
-                        _ ("Keyring"),
+                        C_ ("field", "Keyring"),
                         describe_keyring (postern_properties_get_string (bridge, "KeyringState")));
   postern_output_field (cli,
-                        _ ("Configuration"),
+                        C_ ("field", "Configuration"),
                         postern_properties_get_string (bridge, "ConfigPath"));
   if (*problem != '\0')
-    postern_output_field (cli, _ ("  not used:"), problem);
+    /* Translators: beside it stands why the configuration file cannot be used as it is now. */
+    postern_output_field (cli, C_ ("field", "Not in force"), problem);
   print_queue (cli, get_properties (status->queues));
 
   if (status->accounts->len > 0)
@@ -242,7 +252,7 @@ do_quit (PosternCli *cli)
 const PosternCommand postern_status_commands[] = {
   { .name = "status", .summary = N_ ("Tell how everything is"), .run = do_status },
   { .name = "sync",
-    .operand = "[ACCOUNT]",
+    .operand = NC_ ("argument", "[ACCOUNT]"),
     .most = 1,
     .summary = N_ ("Look for new mail and send what waits, now"),
     .run = do_sync },

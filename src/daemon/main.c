@@ -55,7 +55,8 @@ main (int argc, char *argv[])
   g_autoptr (GError) error = NULL;
 
   keep_memory_small ();
-  setlocale (LC_ALL, "");
+  /* File names as the person writes them, but a log in English, the system's own words included. */
+  setlocale (LC_CTYPE, "");
   umask (0077);
   g_option_context_set_summary (
       context,

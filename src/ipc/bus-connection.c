@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "ipc/names.h"
 
+#include <glib/gi18n.h>
+
 /* The daemon is looked for where it may be, in this order: on the session bus by its name, on its
  * private socket in the run-time directory, and on the socket that its state directory names. The
  * first one that answers is it. An address given by hand is the only place then, and may be either
@@ -209,7 +211,7 @@ on_owner_told (GObject *source, GAsyncResult *result, gpointer user_data)
   if (error == NULL)
     error = g_error_new_literal (POSTERN_ERROR,
                                  POSTERN_ERROR_OFFLINE,
-                                 "nobody has its name on the session bus");
+                                 _ ("nobody has its name on the session bus"));
   not_here (g_steal_pointer (&task), error);
 }
 
@@ -255,10 +257,15 @@ return_nowhere (GTask *task)
     g_task_return_new_error (task,
                              POSTERN_ERROR,
                              POSTERN_ERROR_OFFLINE,
-                             "Postern does not answer at the given address: %s",
+                             /* Translators: %s is the reason. */
+                             _ ("Postern does not answer at the given address: %s."),
                              search->last_error->message);
   else
-    g_task_return_new_error (task, POSTERN_ERROR, POSTERN_ERROR_OFFLINE, "Postern is not running");
+    g_task_return_new_error (task,
+                             POSTERN_ERROR,
+                             POSTERN_ERROR_OFFLINE,
+                             "%s",
+                             _ ("Postern is not running."));
   g_object_unref (task);
 }
 
