@@ -67,39 +67,6 @@ is_listed (PosternAccount *self)
 
 /* State */
 
-static PosternAccountState
-state_of_error (const GError *error)
-{
-  if (error->domain != POSTERN_ERROR)
-    return POSTERN_ACCOUNT_ATTENTION;
-  switch ((PosternError) error->code)
-    {
-    case POSTERN_ERROR_OFFLINE:
-    case POSTERN_ERROR_TEMPORARY:
-    case POSTERN_ERROR_FAILED:
-    case POSTERN_ERROR_BUSY:
-      return POSTERN_ACCOUNT_OFFLINE;
-    case POSTERN_ERROR_CREDENTIALS:
-      return POSTERN_ACCOUNT_SIGNED_OUT;
-    case POSTERN_ERROR_REFUSED:
-    case POSTERN_ERROR_FORBIDDEN:
-    case POSTERN_ERROR_TRUST:
-    case POSTERN_ERROR_PROTOCOL:
-    case POSTERN_ERROR_STALE:
-    case POSTERN_ERROR_TOO_LARGE:
-    case POSTERN_ERROR_NOT_FOUND:
-    case POSTERN_ERROR_EXISTS:
-    case POSTERN_ERROR_INVALID:
-    case POSTERN_ERROR_KEYRING_LOCKED:
-    case POSTERN_ERROR_KEYRING_ABSENT:
-    case POSTERN_ERROR_STORAGE:
-    case POSTERN_ERROR_FULL:
-    case POSTERN_ERROR_NEWER:
-    default:
-      return POSTERN_ACCOUNT_ATTENTION;
-    }
-}
-
 /* What is wrong, the gravest first: without a secret nothing else can be right. */
 static const GError *
 current_error (PosternAccount *self)
@@ -124,7 +91,7 @@ derive_state (PosternAccount *self, const GError *error)
   if (self->config->paused)
     return POSTERN_ACCOUNT_PAUSED;
   if (error != NULL)
-    return state_of_error (error);
+    return postern_account_state_from_error (error);
   if (!self->is_started || !self->has_secret)
     return POSTERN_ACCOUNT_STARTING;
   return is_listed (self) ? POSTERN_ACCOUNT_CONNECTED : POSTERN_ACCOUNT_FIRST_SYNC;

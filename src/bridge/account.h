@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backend/backend.h"
+#include "bridge/account-state.h"
 #include "bridge/mail-service.h"
 #include "config/configuration.h"
 #include "secrets/secret-store.h"
@@ -10,17 +11,6 @@
 #include <gio/gio.h>
 
 G_BEGIN_DECLS
-
-typedef enum
-{
-  POSTERN_ACCOUNT_STARTING,
-  POSTERN_ACCOUNT_FIRST_SYNC, /* not served before its end */
-  POSTERN_ACCOUNT_CONNECTED,
-  POSTERN_ACCOUNT_OFFLINE,
-  POSTERN_ACCOUNT_SIGNED_OUT, /* the server refuses our secret, or we have none */
-  POSTERN_ACCOUNT_ATTENTION,  /* a person must act; the error says why */
-  POSTERN_ACCOUNT_PAUSED,
-} PosternAccountState;
 
 /**
  * PosternAccount:

@@ -73,29 +73,6 @@ postern_account_object_path (const char *account_id)
 
 /* What is told without being asked */
 
-static const char *
-state_name (PosternAccountState state)
-{
-  switch (state)
-    {
-    case POSTERN_ACCOUNT_FIRST_SYNC:
-      return "first-sync";
-    case POSTERN_ACCOUNT_CONNECTED:
-      return "connected";
-    case POSTERN_ACCOUNT_OFFLINE:
-      return "offline";
-    case POSTERN_ACCOUNT_SIGNED_OUT:
-      return "signed-out";
-    case POSTERN_ACCOUNT_ATTENTION:
-      return "attention";
-    case POSTERN_ACCOUNT_PAUSED:
-      return "paused";
-    case POSTERN_ACCOUNT_STARTING:
-    default:
-      return "starting";
-    }
-}
-
 static void
 on_waiting_counted (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -133,7 +110,9 @@ tell (Shown *shown)
   postern_bus_account_set_address (shown->skeleton, config->address);
   postern_bus_account_set_aliases (shown->skeleton, (const char *const *) config->aliases);
   postern_bus_account_set_url (shown->skeleton, config->url);
-  postern_bus_account_set_state (shown->skeleton, state_name (postern_account_get_state (account)));
+  postern_bus_account_set_state (
+      shown->skeleton,
+      postern_account_state_get_name (postern_account_get_state (account)));
   postern_bus_account_set_detail (shown->skeleton, error != NULL ? error->message : "");
   postern_bus_account_set_code (shown->skeleton,
                                 error != NULL ? postern_bus_error_get_name (error) : "");
