@@ -47,7 +47,9 @@ struct _PosternDaemon
   PosternBridge *bridge;
   PosternMailServer *server;
   PosternCertificateAuthority *authority;
-  PosternHealthServer *health; /* (nullable) */
+  PosternHealthServer *health;       /* (nullable) */
+  guint16 health_port;               /* wanted; 0: none */
+  PosternConfigSecrets secrets_kind; /* which store `secrets` is */
 
   PosternObjectTree *tree;
   PosternJobBook *jobs;
@@ -154,6 +156,7 @@ postern_daemon_new (const PosternDaemonOptions *options, GError **error)
   if (self->store == NULL)
     return NULL;
   self->secrets = open_secrets (self->config, self->state_dir);
+  self->secrets_kind = postern_config_file_get (self->config)->secrets;
   self->service = postern_jmap_service_new (error);
   if (self->service == NULL)
     return NULL;
@@ -196,13 +199,32 @@ static void
 open_health (PosternDaemon *self)
 {
   PosternConfig *config = postern_config_file_get (self->config);
+  guint16 port = config->admin.enabled ? config->admin.port : 0;
   g_autoptr (GError) error = NULL;
 
-  if (!config->admin.enabled)
+  if (port == self->health_port)
     return;
-  self->health = postern_health_server_new (config->admin.port, tell_health, self, &error);
+  g_clear_pointer (&self->health, postern_health_server_free);
+  self->health_port = port;
+  if (port == 0)
+    return;
+  self->health = postern_health_server_new (port, tell_health, self, &error);
   if (self->health == NULL)
     g_warning ("%s", error->message);
+}
+
+/* Listeners and accounts follow the file by themselves. */
+static void
+on_config_changed (PosternDaemon *self)
+{
+  PosternConfigSecrets secrets = postern_config_file_get (self->config)->secrets;
+
+  if (self->is_stopping)
+    return;
+  open_health (self);
+  if (secrets != self->secrets_kind)
+    g_warning ("The configuration names another place for secrets; it is used when Postern is "
+               "started again, and secrets are not moved there");
 }
 
 static void
@@ -239,6 +261,7 @@ begin_serving (PosternDaemon *self)
   open_health (self);
   postern_bridge_start (self->bridge);
   postern_config_file_watch (self->config);
+  g_signal_connect_swapped (self->config, "changed", G_CALLBACK (on_config_changed), self);
   self->wake_id = postern_wake_watch_add (on_wake, self);
   g_signal_connect_swapped (self->server, "logged-in", G_CALLBACK (on_logged_in), self);
   /* Last, since who finds the name finds everything behind it. */
@@ -376,6 +399,8 @@ postern_daemon_free (PosternDaemon *self)
   g_clear_pointer (&self->log_object, postern_log_object_free);
   g_clear_pointer (&self->jobs, postern_job_book_free);
   g_clear_object (&self->tree);
+  if (self->config != NULL)
+    g_signal_handlers_disconnect_by_data (self->config, self);
   if (self->server != NULL)
     g_signal_handlers_disconnect_by_data (self->server, self);
   g_clear_object (&self->server);

@@ -2,6 +2,7 @@
 """The configuration file is edited by hand while the daemon runs."""
 import json
 import socket
+import urllib.request
 
 from support.case import SandboxCase
 from support.mail import PopRefused, open_pop3
@@ -14,6 +15,11 @@ def port_is_open(port):
         return True
     except ConnectionRefusedError:
         return False
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
 
 
 class Edited(SandboxCase):
@@ -62,8 +68,7 @@ class Edited(SandboxCase):
     def test_a_listener_moves_without_a_restart(self):
         before = self.sandbox.ports["pop3"]
         pid = self.sandbox.daemon_pid
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         session = open_pop3(self.sandbox, self.sandbox.accounts[0])
         self.edit(lambda config: config["listeners"][0].update(port=port))
         self.sandbox.ports["pop3"] = port
@@ -90,3 +95,21 @@ class Edited(SandboxCase):
         self.sandbox._replace_config(whole)
         wait_until(listed, 10, "the account to be back")
         self.sandbox.wait_listed(account)
+
+    def test_the_admin_port_moves_and_closes(self):
+        old, new = self.sandbox.ports["admin"], free_port()
+        self.assertTrue(port_is_open(old))
+        self.edit(lambda config: config["admin"].update(port=new))
+        wait_until(lambda: port_is_open(new) and not port_is_open(old), 10, "the admin port to move")
+        with urllib.request.urlopen(f"http://127.0.0.1:{new}/health", timeout=10) as answer:
+            self.assertEqual(answer.status, 200)
+        self.edit(lambda config: config["admin"].update(enabled=False))
+        wait_until(lambda: not port_is_open(new), 10, "the admin port to close")
+
+    def test_another_place_for_secrets_is_told_to_need_a_start(self):
+        self.edit(lambda config: config["secrets"].update(store="file"))
+
+        def told():
+            return any("started again" in record["message"] for record in self.sandbox.posternctl("log")[1]["records"])
+        wait_until(told, 10, "it to be told")
+        open_pop3(self.sandbox, self.sandbox.accounts[0]).quit()
