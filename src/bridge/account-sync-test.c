@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bridge/account-sync.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "bridge/fake-backend.h"
 
 #include <string.h>
 
-#define ACCOUNT "acc"
+#define ACCOUNT  "acc"
+#define BEGIN_US G_GINT64_CONSTANT (1700000000000000) /* since 1970 */
 
 typedef struct
 {
@@ -104,6 +106,26 @@ test_pages (Fixture *fixture, gconstpointer data)
   g_assert_no_error ((GError *) postern_account_sync_get_error (fixture->sync));
   assert_listed (fixture, 25);
   g_assert_cmpuint (postern_fake_backend_get_calls (fixture->backend, POSTERN_FAKE_SYNC), ==, 3);
+}
+
+/* A backup that was put back at the server: mail is gone, and no change says so. */
+static void
+test_daily (Fixture *fixture, gconstpointer data)
+{
+  const char *lost = postern_fake_backend_deliver (fixture->backend, "Subject: a\r\n\r\nhello\r\n");
+
+  postern_clock_set (BEGIN_US, BEGIN_US);
+  postern_fake_backend_deliver (fixture->backend, "Subject: b\r\n\r\nhello\r\n");
+  sync_now (fixture);
+  assert_listed (fixture, 2);
+  postern_fake_backend_forget (fixture->backend, lost);
+  postern_clock_advance (23 * G_TIME_SPAN_HOUR);
+  sync_now (fixture);
+  assert_listed (fixture, 2);
+  postern_clock_advance (2 * G_TIME_SPAN_HOUR);
+  sync_now (fixture);
+  assert_listed (fixture, 1);
+  postern_clock_restore ();
 }
 
 static void
@@ -249,6 +271,7 @@ main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, NULL);
   ADD ("a-listing-is-gathered-page-by-page", test_pages);
+  ADD ("what-was-lost-without-a-word-is-gone-within-a-day", test_daily);
   ADD ("nothing-is-served-before-the-listing-is-complete", test_interrupted);
   ADD ("changes-leave-open-snapshots-alone", test_changes);
   ADD ("a-stale-cursor-lists-again", test_stale);

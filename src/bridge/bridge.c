@@ -172,15 +172,23 @@ on_swept (GObject *source, GAsyncResult *result, gpointer user_data)
     g_message ("%" G_GINT64_FORMAT " discarded messages are gone for good", count);
 }
 
+static void
+sweep (PosternBridge *self)
+{
+  postern_queue_store_sweep_async (postern_store_get_queue (self->store),
+                                   postern_clock_now_us (),
+                                   on_swept,
+                                   NULL);
+}
+
+/* A mailbox where nothing happens is never heard of, and is to be listed once a day all the same. */
 static gboolean
 on_sweep (gpointer user_data)
 {
   PosternBridge *self = user_data;
 
-  postern_queue_store_sweep_async (postern_store_get_queue (self->store),
-                                   postern_clock_now_us (),
-                                   on_swept,
-                                   NULL);
+  sweep (self);
+  postern_bridge_sync (self);
   return G_SOURCE_CONTINUE;
 }
 
@@ -236,7 +244,7 @@ postern_bridge_start (PosternBridge *self)
                            self,
                            G_CONNECT_SWAPPED);
   follow_config (self);
-  on_sweep (self);
+  sweep (self);
   self->sweep_id = g_timeout_add_seconds (SWEEP_EVERY_SECONDS, on_sweep, self);
 }
 

@@ -164,6 +164,12 @@ postern_fake_backend_destroy (PosternFakeBackend *self, const char *email_id)
   email->changed = ++self->state;
 }
 
+void
+postern_fake_backend_forget (PosternFakeBackend *self, const char *email_id)
+{
+  find_email (self, email_id)->is_gone = TRUE;
+}
+
 guint
 postern_fake_backend_count (PosternFakeBackend *self, PosternPlace place)
 {

@@ -50,6 +50,8 @@ void postern_fake_backend_hide_canonical_size (PosternFakeBackend *self);
 
 const char *postern_fake_backend_deliver (PosternFakeBackend *self, const char *text);
 void postern_fake_backend_destroy (PosternFakeBackend *self, const char *email_id);
+/* As a service does that was restored from a backup: no change tells of it. */
+void postern_fake_backend_forget (PosternFakeBackend *self, const char *email_id);
 guint postern_fake_backend_count (PosternFakeBackend *self, PosternPlace place);
 guint postern_fake_backend_count_sent (PosternFakeBackend *self, const char *recipient);
 const char *postern_fake_backend_get_text (PosternFakeBackend *self, PosternPlace place, guint n);
