@@ -230,12 +230,13 @@ class Sandbox:
             raise ChildEnded("dbus-daemon ended:\n" + self.group.tail("bus"))
         self.start_keyring()
 
-    def start_keyring(self):
+    def start_keyring(self, locked=False):
         self.keyring = self.group.start(
-            "keyring", ["gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets",
-                        "--control-directory=" + self.run_dir + "/keyring"],
+            "keyring", ["gnome-keyring-daemon", "--foreground", "--components=secrets",
+                        "--control-directory=" + self.run_dir + "/keyring"] + ["--unlock"] * (not locked),
             self.environment(), stdin=subprocess.PIPE)
-        self.keyring.stdin.write(self.saved["keyring_password"].encode())
+        if not locked:
+            self.keyring.stdin.write(self.saved["keyring_password"].encode())
         self.keyring.stdin.close()
         self._wait_for_name("org.freedesktop.secrets", self.keyring)
 
