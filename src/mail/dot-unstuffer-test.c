@@ -94,11 +94,6 @@ test_speed (void)
   double rate;
   guint64 total = 0;
 
-  if (!g_test_perf ())
-    {
-      g_test_skip ("only with -m perf");
-      return;
-    }
   for (gsize i = 0; i < length; i++)
     data[i] = i % 78 == 76 ? '\r' : i % 78 == 77 ? '\n' : i % 61 == 0 ? '.' : 'x';
   start = g_get_monotonic_time ();
@@ -134,6 +129,7 @@ main (int argc, char *argv[])
 
       g_test_add_data_func (path, &cases[i], test_case);
     }
-  g_test_add_func ("/mail/dot-unstuffer/speed", test_speed);
+  if (g_test_perf ())
+    g_test_add_func ("/mail/dot-unstuffer/speed", test_speed);
   return g_test_run ();
 }
