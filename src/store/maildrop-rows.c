@@ -6,13 +6,10 @@
 #include "store/maildrop-rows.h"
 
 #include "base/error.h"
+#include "store/maildrop-tombstones.h"
 
 /* Rows are never used twice (AUTOINCREMENT): an old listing that still names one, and the file that
- * is called by it, can never mean another message.
- *
- * A tombstone hides its message from the moment QUIT committed it. When the backend confirms, the
- * message is removed, but an answer of the backend that was asked for before may still have it; so
- * the tombstone stays, dated, until an answer comes whose question is younger. */
+ * is called by it, can never mean another message. */
 const char *const postern_maildrop_schema[] = {
   "CREATE TABLE accounts ("
   " number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, cursor TEXT,"
@@ -32,39 +29,6 @@ const char *const postern_maildrop_schema[] = {
   "CREATE INDEX bodies_used ON bodies (used_at_us)",
 };
 const guint postern_maildrop_schema_length = G_N_ELEMENTS (postern_maildrop_schema);
-
-void
-postern_maildrop_effect_clear (PosternMaildropEffect *self)
-{
-  g_clear_pointer (&self->appended, g_ptr_array_unref);
-  g_clear_pointer (&self->hidden, g_array_unref);
-  g_clear_pointer (&self->gone, g_array_unref);
-}
-
-static void
-note_row (GArray **rows, guint64 row)
-{
-  if (*rows == NULL)
-    *rows = g_array_new (FALSE, FALSE, sizeof (guint64));
-  g_array_append_val (*rows, row);
-}
-
-static void
-note_appended (PosternMaildropEffect *effect, const PosternMaildropMessage *message)
-{
-  PosternMaildropMessage *copy;
-
-  if (effect->rebuild)
-    return;
-  copy = postern_maildrop_message_new (message->email_id);
-  copy->row = message->row;
-  copy->canonical_octets = message->canonical_octets;
-  copy->received_at_us = message->received_at_us;
-  if (effect->appended == NULL)
-    effect->appended =
-        g_ptr_array_new_with_free_func ((GDestroyNotify) postern_maildrop_message_free);
-  g_ptr_array_add (effect->appended, copy);
-}
 
 /* Returns the number of an account, 0 when there is none, -1 with an error. */
 gint64
@@ -166,18 +130,6 @@ find_message (PosternDatabase *database,
                    error);
 }
 
-static gint64
-is_buried (PosternDatabase *database, gint64 account, const char *email_id, GError **error)
-{
-  return postern_database_number (
-      database,
-      error,
-      "SELECT count (*) FROM tombstones WHERE account = ? AND email_id = ?",
-      "is",
-      account,
-      email_id);
-}
-
 /* A canonical size that is not known is NULL. */
 static gboolean
 write_message (PosternDatabase *database,
@@ -222,13 +174,13 @@ add_message (PosternDatabase *database,
     return FALSE;
   if (message->canonical_octets < 0)
     return TRUE;
-  buried = is_buried (database, effect->account, message->email_id, error);
+  buried = postern_maildrop_tombstones_has (database, effect->account, message->email_id, error);
   if (buried == 0)
     {
       PosternMaildropMessage listed = *message;
 
       listed.row = (guint64) postern_database_last_row (database);
-      note_appended (effect, &listed);
+      postern_maildrop_effect_note_appended (effect, &listed);
     }
   return buried >= 0;
 }
@@ -293,8 +245,8 @@ remove_row (PosternDatabase *database, guint64 row, PosternMaildropEffect *effec
                             (gint64) row))
     return FALSE;
   effect->cached_octets -= octets;
-  note_row (&effect->hidden, row);
-  note_row (&effect->gone, row);
+  postern_maildrop_effect_note_row (&effect->hidden, row);
+  postern_maildrop_effect_note_row (&effect->gone, row);
   return TRUE;
 }
 
@@ -315,51 +267,6 @@ remove_message (PosternDatabase *database,
   return row == 0 || (row > 0 && remove_row (database, (guint64) row, effect, error));
 }
 
-static gboolean
-date_tombstone (PosternDatabase *database,
-                gint64 account,
-                const char *email_id,
-                gint64 now_us,
-                GError **error)
-{
-  return postern_database_do (database,
-                              error,
-                              "UPDATE tombstones SET confirmed_us = ?"
-                              " WHERE account = ? AND email_id = ? AND confirmed_us IS NULL",
-                              "iis",
-                              now_us,
-                              account,
-                              email_id);
-}
-
-/* Those whose confirmation is older than the question that was answered now have done their work.
- * If there is a message of that id, it came after the deletion, and is to be seen. */
-static gboolean
-drop_old_tombstones (PosternDatabase *database,
-                     gint64 started_us,
-                     PosternMaildropEffect *effect,
-                     GError **error)
-{
-  gint64 hidden = postern_database_number (
-      database,
-      error,
-      "SELECT count (*) FROM tombstones AS t WHERE account = ? AND confirmed_us < ? AND EXISTS"
-      " (SELECT 1 FROM messages AS m WHERE m.account = t.account AND m.email_id = t.email_id)",
-      "ii",
-      effect->account,
-      started_us);
-
-  if (hidden < 0)
-    return FALSE;
-  effect->rebuild |= hidden > 0;
-  return postern_database_do (database,
-                              error,
-                              "DELETE FROM tombstones WHERE account = ? AND confirmed_us < ?",
-                              "ii",
-                              effect->account,
-                              started_us);
-}
-
 /* What the backend said was changed. */
 gboolean
 postern_maildrop_rows_apply (PosternDatabase *database,
@@ -373,12 +280,16 @@ postern_maildrop_rows_apply (PosternDatabase *database,
                              GError **error)
 {
   if (!find_or_add_account (database, account_id, effect, error) ||
-      !drop_old_tombstones (database, started_us, effect, error))
+      !postern_maildrop_tombstones_drop_old (database, started_us, effect, error))
     return FALSE;
   for (guint i = 0; removed_ids != NULL && removed_ids[i] != NULL; i++)
     {
       if (!remove_message (database, removed_ids[i], effect, error) ||
-          !date_tombstone (database, effect->account, removed_ids[i], now_us, error))
+          !postern_maildrop_tombstones_confirm (database,
+                                                effect->account,
+                                                removed_ids[i],
+                                                now_us,
+                                                error))
         return FALSE;
     }
   for (guint i = 0; updated != NULL && i < updated->len; i++)
@@ -443,7 +354,7 @@ postern_maildrop_rows_replace (PosternDatabase *database,
 
   effect->rebuild = TRUE;
   if (!find_or_add_account (database, account_id, effect, error) ||
-      !drop_old_tombstones (database, started_us, effect, error))
+      !postern_maildrop_tombstones_drop_old (database, started_us, effect, error))
     return FALSE;
   for (guint i = 0; i < messages->len; i++)
     {
@@ -517,13 +428,13 @@ postern_maildrop_rows_set_canonical (PosternDatabase *database,
   if (old_octets == (gint64) canonical_octets)
     return TRUE;
   message->canonical_octets = (gint64) canonical_octets;
-  buried = is_buried (database, effect->account, message->email_id, error);
+  buried = postern_maildrop_tombstones_has (database, effect->account, message->email_id, error);
   if (buried < 0 || !write_message (database, effect->account, message, error))
     return FALSE;
   if (old_octets >= 0)
     effect->rebuild = TRUE;
   else if (buried == 0)
-    note_appended (effect, message);
+    postern_maildrop_effect_note_appended (effect, message);
   return TRUE;
 }
 
@@ -556,11 +467,7 @@ postern_maildrop_rows_remove_account (PosternDatabase *database,
                               "DELETE FROM messages WHERE account = ?",
                               "i",
                               effect->account) &&
-         postern_database_do (database,
-                              error,
-                              "DELETE FROM tombstones WHERE account = ?",
-                              "i",
-                              effect->account) &&
+         postern_maildrop_tombstones_remove_all (database, effect->account, error) &&
          postern_database_do (database,
                               error,
                               "DELETE FROM accounts WHERE number = ?",
@@ -582,18 +489,9 @@ postern_maildrop_rows_bury (PosternDatabase *database,
     return FALSE;
   for (gsize i = 0; i < n_rows; i++)
     {
-      if (!postern_database_do (
-              database,
-              error,
-              "INSERT INTO tombstones (account, email_id, buried_us)"
-              " SELECT account, email_id, ?1 FROM messages WHERE row = ?2 AND account = ?3"
-              " ON CONFLICT DO UPDATE SET buried_us = ?1, confirmed_us = NULL",
-              "iii",
-              now_us,
-              (gint64) rows[i],
-              effect->account))
+      if (!postern_maildrop_tombstones_add (database, effect->account, rows[i], now_us, error))
         return FALSE;
-      note_row (&effect->hidden, rows[i]);
+      postern_maildrop_effect_note_row (&effect->hidden, rows[i]);
     }
   return TRUE;
 }
@@ -611,7 +509,11 @@ postern_maildrop_rows_confirm (PosternDatabase *database,
     return FALSE;
   for (guint i = 0; email_ids[i] != NULL; i++)
     {
-      if (!date_tombstone (database, effect->account, email_ids[i], now_us, error) ||
+      if (!postern_maildrop_tombstones_confirm (database,
+                                                effect->account,
+                                                email_ids[i],
+                                                now_us,
+                                                error) ||
           !remove_message (database, email_ids[i], effect, error))
         return FALSE;
     }
@@ -630,12 +532,7 @@ postern_maildrop_rows_forget (PosternDatabase *database,
     return FALSE;
   for (guint i = 0; email_ids[i] != NULL; i++)
     {
-      if (!postern_database_do (database,
-                                error,
-                                "DELETE FROM tombstones WHERE account = ? AND email_id = ?",
-                                "is",
-                                effect->account,
-                                email_ids[i]))
+      if (!postern_maildrop_tombstones_remove (database, effect->account, email_ids[i], error))
         return FALSE;
     }
   effect->rebuild = TRUE;
@@ -692,17 +589,6 @@ postern_maildrop_rows_query_listed (PosternDatabase *database, gint64 account, G
       " AND canonical_octets IS NOT NULL AND email_id NOT IN"
       " (SELECT email_id FROM tombstones WHERE account = ?1)"
       " ORDER BY received_at_us, email_id",
-      "i",
-      account);
-}
-
-gint64
-postern_maildrop_rows_count_tombstones (PosternDatabase *database, gint64 account, GError **error)
-{
-  return postern_database_number (
-      database,
-      error,
-      "SELECT count (*) FROM tombstones WHERE account = ? AND confirmed_us IS NULL",
       "i",
       account);
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "store/database.h"
-#include "store/maildrop-store.h"
+#include "store/maildrop-effect.h"
 
 #include <glib.h>
 
@@ -13,25 +13,6 @@ G_BEGIN_DECLS
 
 extern const char *const postern_maildrop_schema[];
 extern const guint postern_maildrop_schema_length;
-
-/**
- * PosternMaildropEffect:
- *
- * What a transaction means for the listing of its account and for the bodies on disk.
- */
-typedef struct
-{
-  gint64 account;      /* its number, 0 until known */
-  gboolean is_new;     /* the account was not known before */
-  gboolean is_removed; /* the account is gone */
-  gboolean rebuild;    /* the listing is to be read anew */
-  GPtrArray *appended; /* (nullable) (element-type PosternMaildropMessage) to be listed, each new */
-  GArray *hidden;      /* (nullable) (element-type guint64) rows that are listed no more */
-  GArray *gone;        /* (nullable) (element-type guint64) rows whose body may go */
-  gint64 cached_octets; /* how many more are in the cache */
-} PosternMaildropEffect;
-
-void postern_maildrop_effect_clear (PosternMaildropEffect *self);
 
 #define POSTERN_MAILDROP_COLUMNS                                                                   \
   "row, email_id, blob_id, size_octets, canonical_octets, received_at_us"
@@ -102,8 +83,6 @@ gboolean postern_maildrop_rows_add_body (PosternDatabase *database,
 
 sqlite3_stmt *
 postern_maildrop_rows_query_listed (PosternDatabase *database, gint64 account, GError **error);
-gint64
-postern_maildrop_rows_count_tombstones (PosternDatabase *database, gint64 account, GError **error);
 gboolean postern_maildrop_rows_get_account (PosternDatabase *database,
                                             gint64 account,
                                             char **cursor,

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "store/maildrop-private.h"
+#include "store/maildrop-tombstones.h"
 #include "store/maildrop-view.h"
 
 #include <errno.h>
@@ -147,7 +148,7 @@ describe (PosternMaildropStore *self, PosternDatabase *database, gint64 account,
 
   if (!postern_maildrop_view_renew (view, database, error))
     return NULL;
-  tombstones = postern_maildrop_rows_count_tombstones (database, account, error);
+  tombstones = postern_maildrop_tombstones_count (database, account, error);
   if (tombstones < 0 || !postern_maildrop_rows_get_account (database,
                                                             account,
                                                             &maildrop->cursor,
