@@ -4,6 +4,7 @@
 // more than it has otherwise, `worker/entry.js`, through which a test can call an object's methods and look at its tables.
 
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -123,7 +124,7 @@ export class Runtime {
    * @returns {Promise<Account>}
    */
   async account({ name = `user${++this.#accounts}`, quota = 0, aliases = [] } = {}) {
-    const id = Array.from(crypto.getRandomValues(new Uint8Array(16)), (n) => n.toString(16).padStart(2, '0')).join('');
+    const id = randomBytes(16).toString('hex');
     const address = `${name}@${DOMAIN}`;
     const addresses = [address, ...aliases.map((alias) => `${alias}@${DOMAIN}`)];
     await this.call('TEST', 'names', 'add', [addresses, id]);
