@@ -5,6 +5,8 @@
 
 #include "daemon/wake-watch.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <glib-unix.h>
 #include <sys/timerfd.h>
@@ -14,6 +16,8 @@
  * setting it (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET). So one descriptor tells of both, without a
  * system bus and without ever waking up otherwise. */
 
+#define AHEAD_US (365 * G_TIME_SPAN_DAY)
+
 typedef struct
 {
   int fd;
@@ -21,13 +25,15 @@ typedef struct
   gpointer user_data;
 } Watch;
 
+/* A time that lies behind the clock would come at once, for ever; so it is far ahead, and set anew when
+ * it comes. */
 static gboolean
 arm (int fd)
 {
-  /* The far end of a 32-bit time, on its own clock: it never comes. */
-  const struct itimerspec never = { .it_value = { .tv_sec = G_MAXINT32 } };
+  gint64 far_us = postern_clock_now_us () + AHEAD_US;
+  const struct itimerspec far = { .it_value = { .tv_sec = (time_t) (far_us / G_USEC_PER_SEC) } };
 
-  return timerfd_settime (fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) == 0;
+  return timerfd_settime (fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &far, NULL) == 0;
 }
 
 static gboolean
