@@ -165,8 +165,11 @@ on_counted (GObject *source, GAsyncResult *result, gpointer user_data)
     g_task_return_new_error (task,
                              POSTERN_ERROR,
                              POSTERN_ERROR_BUSY,
-                             "%" G_GINT64_FORMAT " messages wait to leave through this account; "
-                             "discard them or hold them first",
+                             count == 1
+                                 ? "%" G_GINT64_FORMAT " message waits to leave through this "
+                                   "account; discard it or hold it first"
+                                 : "%" G_GINT64_FORMAT " messages wait to leave through this "
+                                   "account; discard them or hold them first",
                              count);
   else
     postern_queue_store_act_account_async (queue,

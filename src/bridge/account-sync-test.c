@@ -232,7 +232,7 @@ test_forbidden (Fixture *fixture, gconstpointer data)
   sync_now (fixture);
   delete_first (fixture);
   assert_listed (fixture, 0);
-  postern_fake_backend_forbid_removal (fixture->backend, TRUE);
+  postern_fake_backend_refuse_removals (fixture->backend, POSTERN_ERROR_FORBIDDEN);
   g_log_set_always_fatal (G_LOG_LEVEL_CRITICAL | G_LOG_FATAL_MASK); /* a warning is due */
   sync_now (fixture);
   settle ();
@@ -240,6 +240,26 @@ test_forbidden (Fixture *fixture, gconstpointer data)
   g_assert_error (postern_account_sync_get_removal_error (fixture->sync),
                   POSTERN_ERROR,
                   POSTERN_ERROR_FORBIDDEN);
+}
+
+/* "Later" is no reason to forget it, nor to leave it to the next mail that comes. */
+static void
+test_later (Fixture *fixture, gconstpointer data)
+{
+  guint calls;
+
+  postern_fake_backend_deliver (fixture->backend, "Subject: 1\r\n\r\none\r\n");
+  sync_now (fixture);
+  delete_first (fixture);
+  postern_fake_backend_refuse_removals (fixture->backend, POSTERN_ERROR_TEMPORARY);
+  sync_now (fixture);
+  assert_listed (fixture, 0);
+  g_assert_cmpuint (postern_fake_backend_count (fixture->backend, POSTERN_PLACE_INBOX), ==, 1);
+  calls = postern_fake_backend_get_calls (fixture->backend, POSTERN_FAKE_REMOVE);
+  postern_fake_backend_refuse_removals (fixture->backend, -1);
+  while (postern_fake_backend_get_calls (fixture->backend, POSTERN_FAKE_REMOVE) == calls)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpuint (postern_fake_backend_count (fixture->backend, POSTERN_PLACE_INBOX), ==, 0);
 }
 
 static void
@@ -277,6 +297,7 @@ main (int argc, char *argv[])
   ADD ("a-stale-cursor-lists-again", test_stale);
   ADD ("a-deletion-is-told-until-it-is-confirmed", test_deletion);
   ADD ("a-forbidden-deletion-shows-again", test_forbidden);
+  ADD ("a-deletion-that-has-to-wait-is-tried-again", test_later);
   ADD ("sizes-that-the-server-does-not-tell-are-counted-once", test_sizes);
   return g_test_run ();
 }

@@ -36,6 +36,7 @@ struct _PosternAccountSync
   GCancellable *cancellable;
   gboolean is_running;
   gboolean is_asked_again;
+  gboolean has_removals_left; /* the backend said of some: later */
   gboolean is_paused;
   gboolean is_stopped;
   guint retry_id;
@@ -133,6 +134,18 @@ on_retry (gpointer user_data)
 }
 
 static void
+retry_later (PosternAccountSync *self)
+{
+  gint64 wait_us = postern_backoff_us (++self->failures, postern_random_fraction ());
+
+  if (!self->is_asked_again && !self->is_paused)
+    self->retry_id =
+        g_timeout_add_seconds ((guint) (MIN (wait_us, G_TIME_SPAN_HOUR) / G_USEC_PER_SEC) + 1,
+                               on_retry,
+                               self);
+}
+
+static void
 end_run (PosternAccountSync *self, GError *error)
 {
   self->is_running = FALSE;
@@ -146,24 +159,17 @@ end_run (PosternAccountSync *self, GError *error)
     }
 
   if (error == NULL)
-    {
-      self->failures = 0;
-      self->last_us = postern_clock_now_us ();
-    }
+    self->last_us = postern_clock_now_us ();
   else
     {
-      gint64 wait_us = postern_backoff_us (++self->failures, postern_random_fraction ());
-
       g_info ("Account %s: looking for mail failed: %s", self->account_id, error->message);
       self->error = error;
-      /* What needs a person comes back when they have acted: new credentials ask again. */
-      if (!g_error_matches (error, POSTERN_ERROR, POSTERN_ERROR_CREDENTIALS) &&
-          !self->is_asked_again && !self->is_paused)
-        self->retry_id =
-            g_timeout_add_seconds ((guint) (MIN (wait_us, G_TIME_SPAN_HOUR) / G_USEC_PER_SEC) + 1,
-                                   on_retry,
-                                   self);
     }
+  if (error == NULL && !self->has_removals_left)
+    self->failures = 0;
+  /* What needs a person comes back when they have acted: new credentials ask again. */
+  else if (!g_error_matches (error, POSTERN_ERROR, POSTERN_ERROR_CREDENTIALS))
+    retry_later (self);
   g_signal_emit (self, changed_signal, 0);
   if (self->is_asked_again)
     start_run (self);
@@ -406,6 +412,8 @@ on_removed (GObject *source, GAsyncResult *result, gpointer user_data)
           self->removal_error = g_error_copy (removal->error);
           g_ptr_array_add (forbidden, removal->email_id);
         }
+      else
+        self->has_removals_left = TRUE;
     }
   if (forbidden->len > 0)
     forget_tombstones (self, forbidden);
@@ -473,6 +481,7 @@ start_run (PosternAccountSync *self)
 {
   g_clear_handle_id (&self->retry_id, g_source_remove);
   self->is_asked_again = FALSE;
+  self->has_removals_left = FALSE;
   self->is_running = TRUE;
   clear_tombstones (self);
 }

@@ -25,7 +25,7 @@ struct _PosternFakeBackend
   GHashTable *refusals; /* (element-type utf8 guint) */
   GPtrArray *sent;      /* (element-type utf8): recipients, one for each time */
   char *choke;
-  gboolean forbids_removal;
+  int removal_code;
   gboolean misnames_refused;
   guint page;
   guint state;
@@ -91,9 +91,9 @@ postern_fake_backend_choke_on (PosternFakeBackend *self, const char *text)
 }
 
 void
-postern_fake_backend_forbid_removal (PosternFakeBackend *self, gboolean forbids)
+postern_fake_backend_refuse_removals (PosternFakeBackend *self, int code)
 {
-  self->forbids_removal = forbids;
+  self->removal_code = code;
 }
 
 void
@@ -424,8 +424,9 @@ fake_remove_async (PosternBackend *backend,
       const Email *email = find_email (self, email_ids[i]);
 
       removal->email_id = g_strdup (email_ids[i]);
-      if (self->forbids_removal)
-        removal->error = g_error_new_literal (POSTERN_ERROR, POSTERN_ERROR_FORBIDDEN, "read only");
+      if (self->removal_code >= 0)
+        removal->error =
+            g_error_new_literal (POSTERN_ERROR, self->removal_code, "as the test wished");
       else if (email != NULL && email->place == from)
         postern_fake_backend_destroy (self, email_ids[i]);
       g_ptr_array_add (removals, removal);
@@ -792,6 +793,7 @@ postern_fake_backend_init (PosternFakeBackend *self)
       g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_bytes_unref);
   self->refusals = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->page = 100;
+  self->removal_code = -1;
   self->info.max_upload_octets = 26 * 1024 * 1024;
   self->info.max_batch = 50;
   self->info.may_submit = TRUE;

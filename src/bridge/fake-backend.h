@@ -40,8 +40,8 @@ void postern_fake_backend_refuse (PosternFakeBackend *self, const char *recipien
 void postern_fake_backend_misname_refused (PosternFakeBackend *self);
 /* Imports of messages that hold this text make the whole request fail. */
 void postern_fake_backend_choke_on (PosternFakeBackend *self, const char *text);
-/* Removals are forbidden. */
-void postern_fake_backend_forbid_removal (PosternFakeBackend *self, gboolean forbids);
+/* Each removal gets this error; -1 for none. */
+void postern_fake_backend_refuse_removals (PosternFakeBackend *self, int code);
 /* It takes NOTIFY, and tells the outcomes by itself. */
 void postern_fake_backend_tell_outcomes (PosternFakeBackend *self);
 void postern_fake_backend_set_page (PosternFakeBackend *self, guint page);
