@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "bridge/bounce.h"
 #include "bridge/outbox-item.h"
+#include "bridge/outbox-uploads.h"
 
 /* The phases, each skipped when no entry needs it:
  *
@@ -23,8 +24,6 @@
  * was refused is removed only when that is on disk (see the outbox): a draft that is gone means "sent"
  * to whoever settles after a crash. */
 
-#define UPLOADS_AT_ONCE 4
-
 struct _PosternOutboxBatch
 {
   GObject parent_instance;
@@ -38,8 +37,6 @@ struct _PosternOutboxBatch
   GTask *task;
   GPtrArray *items; /* (element-type PosternOutboxItem) */
   GPtrArray *asked; /* (element-type PosternOutboxItem): of the request that is out */
-  guint next_upload;
-  guint uploading;
   guint next_report;
   GError *error; /* (nullable): the backend as a whole failed */
   void (*after_commit) (PosternOutboxBatch *self);
@@ -70,39 +67,6 @@ postern_outbox_batch_new (PosternBackend *backend,
   self->address = g_strdup (address);
   self->keeps_sent_copy = keeps_sent_copy;
   return self;
-}
-
-/* Does it say something about the way to the backend, rather than about a message? */
-static gboolean
-is_about_backend (const GError *error)
-{
-  if (error->domain != POSTERN_ERROR)
-    return TRUE;
-  switch ((PosternError) error->code)
-    {
-    case POSTERN_ERROR_OFFLINE:
-    case POSTERN_ERROR_CREDENTIALS:
-    case POSTERN_ERROR_TRUST:
-    case POSTERN_ERROR_FORBIDDEN:
-    case POSTERN_ERROR_KEYRING_LOCKED:
-    case POSTERN_ERROR_KEYRING_ABSENT:
-    case POSTERN_ERROR_FAILED:
-    case POSTERN_ERROR_TEMPORARY:
-    case POSTERN_ERROR_PROTOCOL:
-    case POSTERN_ERROR_FULL:
-    case POSTERN_ERROR_BUSY:
-      return TRUE;
-    case POSTERN_ERROR_REFUSED:
-    case POSTERN_ERROR_STALE:
-    case POSTERN_ERROR_TOO_LARGE:
-    case POSTERN_ERROR_NOT_FOUND:
-    case POSTERN_ERROR_EXISTS:
-    case POSTERN_ERROR_INVALID:
-    case POSTERN_ERROR_STORAGE:
-    case POSTERN_ERROR_NEWER:
-    default:
-      return FALSE;
-    }
 }
 
 /* The way to the backend itself is cut: whatever was asked, it says nothing about a message. */
@@ -287,111 +251,29 @@ settle (PosternOutboxBatch *self)
 
 /* Upload */
 
-typedef struct
-{
-  PosternOutboxBatch *batch;
-  PosternOutboxItem *item;
-} Upload;
-
-static void upload_more (PosternOutboxBatch *self);
-
-static void
-end_upload (Upload *job, char *blob_id, GError *error)
-{
-  g_autoptr (PosternOutboxBatch) self = job->batch;
-  PosternOutboxItem *item = job->item;
-
-  g_free (job);
-  self->uploading--;
-  if (error == NULL)
-    {
-      g_free (item->entry->blob_id);
-      item->entry->blob_id = blob_id;
-      postern_outbox_item_advance (item, POSTERN_QUEUE_STEP_UPLOADED);
-    }
-  else if (is_about_backend (error))
-    backend_failed (self, error);
-  else
-    {
-      postern_outbox_item_fail_or_postpone (item, error);
-      g_error_free (error);
-    }
-  upload_more (self);
-}
-
 static void
 on_uploaded (GObject *source, GAsyncResult *result, gpointer user_data)
 {
+  g_autoptr (PosternOutboxBatch) self = user_data;
   GError *error = NULL;
-  char *blob_id = postern_backend_upload_finish (POSTERN_BACKEND (source), result, &error);
 
-  end_upload (user_data, blob_id, error);
-}
-
-static void
-on_body_opened (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  Upload *job = user_data;
-  GError *error = NULL;
-  g_autoptr (GInputStream) body =
-      postern_queue_store_open_body_finish (POSTERN_QUEUE_STORE (source), result, &error);
-
-  if (body == NULL)
-    {
-      if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-        {
-          /* Poisoned: it is set aside and told, and the others go on. */
-          g_warning ("The text of message %s cannot be read, so it is held: %s",
-                     job->item->entry->id,
-                     error->message);
-          postern_queue_entry_set_error (job->item->entry, error);
-          job->item->entry->status = POSTERN_QUEUE_STATUS_HELD;
-          postern_outbox_item_end (job->item);
-        }
-      job->batch->uploading--;
-      g_error_free (error);
-      upload_more (job->batch);
-      g_object_unref (job->batch);
-      g_free (job);
-      return;
-    }
-  postern_backend_upload_async (job->batch->backend,
-                                body,
-                                job->item->entry->size_octets,
-                                g_task_get_cancellable (job->batch->task),
-                                on_uploaded,
-                                job);
-}
-
-static void
-upload_more (PosternOutboxBatch *self)
-{
-  while (self->error == NULL && self->uploading < UPLOADS_AT_ONCE &&
-         self->next_upload < self->asked->len)
-    {
-      Upload *job = g_new0 (Upload, 1);
-
-      job->batch = g_object_ref (self);
-      job->item = g_ptr_array_index (self->asked, self->next_upload++);
-      self->uploading++;
-      postern_queue_store_open_body_async (postern_store_get_queue (self->store),
-                                           job->item->entry->id,
-                                           g_task_get_cancellable (self->task),
-                                           on_body_opened,
-                                           job);
-    }
-  if (self->uploading == 0)
-    commit (self, find_lost_imports);
+  if (!postern_outbox_uploads_run_finish (result, &error))
+    backend_failed (self, error);
+  commit (self, find_lost_imports);
 }
 
 static void
 upload (PosternOutboxBatch *self)
 {
-  self->next_upload = 0;
   if (ask_about (self, POSTERN_QUEUE_STEP_NEW) == 0)
     find_lost_imports (self);
   else
-    upload_more (self);
+    postern_outbox_uploads_run_async (self->store,
+                                      self->backend,
+                                      self->asked,
+                                      g_task_get_cancellable (self->task),
+                                      on_uploaded,
+                                      g_object_ref (self));
 }
 
 /* Find */
