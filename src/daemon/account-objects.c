@@ -9,7 +9,7 @@
 #include "bridge/account-check.h"
 #include "bridge/account-setup.h"
 #include "bridge/password-keeper.h"
-#include "daemon/bus-reply.h"
+#include "daemon/bus-call.h"
 #include "ipc/bus-errors.h"
 #include "ipc/bus.h"
 #include "ipc/names.h"
@@ -33,32 +33,6 @@ typedef struct
   char *path;
   guint count_id;
 } Shown;
-
-/* A method that is being carried out. */
-typedef struct
-{
-  PosternBusAccount *skeleton;
-  GDBusMethodInvocation *invocation;
-} Call;
-
-static Call *
-call_new (Shown *shown, GDBusMethodInvocation *invocation)
-{
-  Call *call = g_new0 (Call, 1);
-
-  call->skeleton = g_object_ref (shown->skeleton);
-  call->invocation = invocation;
-  return call;
-}
-
-static void
-call_free (Call *call)
-{
-  g_object_unref (call->skeleton);
-  g_free (call);
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (Call, call_free)
 
 /**
  * postern_account_object_path:
@@ -172,7 +146,7 @@ on_test (PosternBusAccount *skeleton,
 
   if (job == NULL)
     {
-      postern_bus_reply_error (invocation, error);
+      postern_bus_call_reply_error (invocation, error);
       return G_DBUS_METHOD_INVOCATION_HANDLED;
     }
   postern_bus_account_complete_test (skeleton, invocation, path);
@@ -183,7 +157,7 @@ on_test (PosternBusAccount *skeleton,
 static void
 on_password_added (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  g_autoptr (Call) call = user_data;
+  g_autoptr (PosternBusCall) call = user_data;
   g_autoptr (PosternSecret) password = NULL;
   g_autoptr (GUnixFDList) fds = NULL;
   GError *error = NULL;
@@ -193,7 +167,7 @@ on_password_added (GObject *source, GAsyncResult *result, gpointer user_data)
   if (id != NULL)
     fds = postern_secret_fd_list_new (password, &error);
   if (fds == NULL)
-    postern_bus_reply_error (call->invocation, error);
+    postern_bus_call_reply_error (call->invocation, error);
   else
     postern_bus_account_complete_add_password (call->skeleton,
                                                call->invocation,
@@ -215,7 +189,7 @@ on_add_password (PosternBusAccount *skeleton,
                                      postern_account_get_id (shown->account),
                                      name,
                                      on_password_added,
-                                     call_new (shown, invocation));
+                                     postern_bus_call_new (skeleton, invocation));
   return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
 
@@ -251,7 +225,7 @@ on_list_passwords (PosternBusAccount *skeleton,
 static void
 on_password_looked_up (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  g_autoptr (Call) call = user_data;
+  g_autoptr (PosternBusCall) call = user_data;
   GError *error = NULL;
   g_autoptr (PosternSecret) password =
       postern_secret_store_lookup_finish (POSTERN_SECRET_STORE (source), result, &error);
@@ -260,7 +234,7 @@ on_password_looked_up (GObject *source, GAsyncResult *result, gpointer user_data
   if (password != NULL)
     fds = postern_secret_fd_list_new (password, &error);
   if (fds == NULL)
-    postern_bus_reply_error (call->invocation, error);
+    postern_bus_call_reply_error (call->invocation, error);
   else
     postern_bus_account_complete_show_password (call->skeleton,
                                                 call->invocation,
@@ -282,18 +256,18 @@ on_show_password (PosternBusAccount *skeleton,
                                      POSTERN_SECRET_KIND_BRIDGE_PASSWORD,
                                      id,
                                      on_password_looked_up,
-                                     call_new (shown, invocation));
+                                     postern_bus_call_new (skeleton, invocation));
   return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
 
 static void
 on_password_revoked (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  g_autoptr (Call) call = user_data;
+  g_autoptr (PosternBusCall) call = user_data;
   GError *error = NULL;
 
   if (!postern_password_keeper_revoke_finish (POSTERN_BRIDGE (source), result, &error))
-    postern_bus_reply_error (call->invocation, error);
+    postern_bus_call_reply_error (call->invocation, error);
   else
     postern_bus_account_complete_revoke_password (call->skeleton, call->invocation);
 }
@@ -310,18 +284,18 @@ on_revoke_password (PosternBusAccount *skeleton,
                                         postern_account_get_id (shown->account),
                                         id,
                                         on_password_revoked,
-                                        call_new (shown, invocation));
+                                        postern_bus_call_new (skeleton, invocation));
   return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
 
 static void
 on_signed_in (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  g_autoptr (Call) call = user_data;
+  g_autoptr (PosternBusCall) call = user_data;
   GError *error = NULL;
 
   if (!postern_account_sign_in_finish (POSTERN_BRIDGE (source), result, &error))
-    postern_bus_reply_error (call->invocation, error);
+    postern_bus_call_reply_error (call->invocation, error);
   else
     postern_bus_account_complete_set_secret (call->skeleton, call->invocation, NULL);
 }
@@ -339,14 +313,14 @@ on_set_secret (PosternBusAccount *skeleton,
   g_autoptr (PosternSecret) secret = postern_secret_fd_list_read (fds, handle, &error);
 
   if (secret == NULL)
-    postern_bus_reply_error (invocation, error);
+    postern_bus_call_reply_error (invocation, error);
   else
     postern_account_sign_in_async (shown->objects->bridge,
                                    postern_account_get_id (shown->account),
                                    kind,
                                    secret,
                                    on_signed_in,
-                                   call_new (shown, invocation));
+                                   postern_bus_call_new (skeleton, invocation));
   return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
 

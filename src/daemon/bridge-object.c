@@ -10,7 +10,7 @@
 #include "bridge/account-removal.h"
 #include "bridge/account-setup.h"
 #include "daemon/account-objects.h"
-#include "daemon/bus-reply.h"
+#include "daemon/bus-call.h"
 #include "ipc/bus.h"
 #include "ipc/names.h"
 #include "ipc/secret-fd.h"
@@ -24,31 +24,6 @@ struct _PosternBridgeObject
   gpointer user_data;
   gboolean is_stopping;
 };
-
-typedef struct
-{
-  PosternBusBridge *skeleton;
-  GDBusMethodInvocation *invocation;
-} Call;
-
-static Call *
-call_new (PosternBridgeObject *self, GDBusMethodInvocation *invocation)
-{
-  Call *call = g_new0 (Call, 1);
-
-  call->skeleton = g_object_ref (self->skeleton);
-  call->invocation = invocation;
-  return call;
-}
-
-static void
-call_free (Call *call)
-{
-  g_object_unref (call->skeleton);
-  g_free (call);
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (Call, call_free)
 
 static void
 tell (PosternBridgeObject *self)
@@ -137,7 +112,7 @@ on_add_account (PosternBusBridge *skeleton,
     job = postern_job_book_begin (self->jobs, job_id, "add-account", &path, &error);
   if (job == NULL)
     {
-      postern_bus_reply_error (invocation, error);
+      postern_bus_call_reply_error (invocation, error);
       return G_DBUS_METHOD_INVOCATION_HANDLED;
     }
   postern_bus_bridge_complete_add_account (skeleton, invocation, NULL, path);
@@ -154,11 +129,11 @@ on_add_account (PosternBusBridge *skeleton,
 static void
 on_account_gone (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  g_autoptr (Call) call = user_data;
+  g_autoptr (PosternBusCall) call = user_data;
   GError *error = NULL;
 
   if (!postern_account_removal_finish (POSTERN_BRIDGE (source), result, &error))
-    postern_bus_reply_error (call->invocation, error);
+    postern_bus_call_reply_error (call->invocation, error);
   else
     postern_bus_bridge_complete_remove_account (call->skeleton, call->invocation);
 }
@@ -176,18 +151,18 @@ on_remove_account (PosternBusBridge *skeleton,
                                  id,
                                  queued,
                                  on_account_gone,
-                                 call_new (self, invocation));
+                                 postern_bus_call_new (skeleton, invocation));
   return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
 
 static void
 on_reloaded (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  g_autoptr (Call) call = user_data;
+  g_autoptr (PosternBusCall) call = user_data;
   GError *error = NULL;
 
   if (!postern_config_file_reload_finish (POSTERN_CONFIG_FILE (source), result, &error))
-    postern_bus_reply_error (call->invocation, error);
+    postern_bus_call_reply_error (call->invocation, error);
   else
     postern_bus_bridge_complete_reload_config (call->skeleton, call->invocation);
 }
@@ -199,18 +174,18 @@ on_reload_config (PosternBusBridge *skeleton, GDBusMethodInvocation *invocation,
 
   postern_config_file_reload_async (postern_bridge_get_config (self->bridge),
                                     on_reloaded,
-                                    call_new (self, invocation));
+                                    postern_bus_call_new (skeleton, invocation));
   return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
 
 static void
 on_unlocked (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  g_autoptr (Call) call = user_data;
+  g_autoptr (PosternBusCall) call = user_data;
   GError *error = NULL;
 
   if (!postern_secret_store_unlock_finish (POSTERN_SECRET_STORE (source), result, &error))
-    postern_bus_reply_error (call->invocation, error);
+    postern_bus_call_reply_error (call->invocation, error);
   else
     postern_bus_bridge_complete_unlock_keyring (call->skeleton, call->invocation);
 }
@@ -224,7 +199,7 @@ on_unlock_keyring (PosternBusBridge *skeleton,
 
   postern_secret_store_unlock_async (postern_bridge_get_secrets (self->bridge),
                                      on_unlocked,
-                                     call_new (self, invocation));
+                                     postern_bus_call_new (skeleton, invocation));
   return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
 

@@ -6,7 +6,7 @@
 #include "daemon/log-object.h"
 
 #include "base/error.h"
-#include "daemon/bus-reply.h"
+#include "daemon/bus-call.h"
 #include "ipc/bus.h"
 #include "ipc/names.h"
 
@@ -119,7 +119,7 @@ on_read (PosternBusLog *skeleton,
   GError *error = NULL;
 
   if (!read_filter (filter, &reading, &error))
-    postern_bus_reply_error (invocation, error);
+    postern_bus_call_reply_error (invocation, error);
   else
     {
       g_variant_builder_init (&reading.records, G_VARIANT_TYPE ("a(txsss)"));

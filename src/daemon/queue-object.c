@@ -6,7 +6,7 @@
 #include "daemon/queue-object.h"
 
 #include "base/error.h"
-#include "daemon/bus-reply.h"
+#include "daemon/bus-call.h"
 #include "ipc/bus-errors.h"
 #include "ipc/bus.h"
 #include "ipc/names.h"
@@ -140,7 +140,7 @@ on_listed (GObject *source, GAsyncResult *result, gpointer user_data)
 
   if (entries == NULL)
     {
-      postern_bus_reply_error (question->invocation, error);
+      postern_bus_call_reply_error (question->invocation, error);
       return;
     }
   g_variant_builder_init (&builder, G_VARIANT_TYPE ("aa{sv}"));
@@ -197,7 +197,7 @@ on_list (PosternBusQueue *skeleton,
   GError *error = NULL;
 
   if (!read_filter (options, &filter, &error))
-    postern_bus_reply_error (invocation, error);
+    postern_bus_call_reply_error (invocation, error);
   else
     postern_queue_store_list_async (self->queue,
                                     &filter,
@@ -220,7 +220,7 @@ on_got (GObject *source, GAsyncResult *result, gpointer user_data)
 
   if (entry == NULL)
     {
-      postern_bus_reply_error (question->invocation, error);
+      postern_bus_call_reply_error (question->invocation, error);
       return;
     }
   describe_entry (&dict, entry);
@@ -252,7 +252,7 @@ on_acted (GObject *source, GAsyncResult *result, gpointer user_data)
   gint64 count = postern_queue_store_act_finish (POSTERN_QUEUE_STORE (source), result, &error);
 
   if (count < 0)
-    postern_bus_reply_error (question->invocation, error);
+    postern_bus_call_reply_error (question->invocation, error);
   else
     g_dbus_method_invocation_return_value (question->invocation,
                                            g_variant_new ("(u)", (guint) count));
@@ -359,7 +359,7 @@ on_body_opened (GObject *source, GAsyncResult *result, gpointer user_data)
       postern_queue_store_open_body_finish (POSTERN_QUEUE_STORE (source), result, &error);
 
   if (body == NULL)
-    postern_bus_reply_error (question->invocation, error);
+    postern_bus_call_reply_error (question->invocation, error);
   else
     g_output_stream_splice_async (file,
                                   body,
@@ -405,7 +405,7 @@ on_save_message (PosternBusQueue *skeleton,
 
   if (file == NULL)
     {
-      postern_bus_reply_error (invocation, error);
+      postern_bus_call_reply_error (invocation, error);
       return G_DBUS_METHOD_INVOCATION_HANDLED;
     }
   question = question_new (self, invocation);

@@ -3,18 +3,35 @@
 
 #include "config.h"
 
-#include "daemon/bus-reply.h"
+#include "daemon/bus-call.h"
 
 #include "base/error.h"
 
+PosternBusCall *
+postern_bus_call_new (gpointer skeleton, GDBusMethodInvocation *invocation)
+{
+  PosternBusCall *self = g_new0 (PosternBusCall, 1);
+
+  self->skeleton = g_object_ref (skeleton);
+  self->invocation = invocation;
+  return self;
+}
+
+void
+postern_bus_call_free (PosternBusCall *self)
+{
+  g_object_unref (self->skeleton);
+  g_free (self);
+}
+
 /**
- * postern_bus_reply_error:
+ * postern_bus_call_reply_error:
  * @invocation: (transfer full)
  * @error: (transfer full): one that is not ours goes out as Failed, so that a caller meets no other
  *   names than Bridge1 promises
  */
 void
-postern_bus_reply_error (GDBusMethodInvocation *invocation, GError *error)
+postern_bus_call_reply_error (GDBusMethodInvocation *invocation, GError *error)
 {
   if (error->domain == POSTERN_ERROR)
     {
