@@ -34,6 +34,7 @@ struct _PosternAccount
   gboolean has_secret;
   gboolean is_looking_up;
   GError *secret_error; /* (nullable): why there is no secret */
+  gint64 agreed_us;     /* of the last listing that was noticed */
 
   /* Derived, see update_state(). */
   PosternAccountState state;
@@ -125,6 +126,21 @@ update_state (PosternAccount *self)
 static void
 on_part_changed (PosternAccount *self)
 {
+  update_state (self);
+}
+
+/* A listing that came to its end proves more than a push connection that did not come about: what
+ * waits can be sent. */
+static void
+on_sync_changed (PosternAccount *self)
+{
+  gint64 agreed_us = postern_account_sync_get_last_us (self->sync);
+
+  if (agreed_us != self->agreed_us && !self->config->paused)
+    {
+      self->agreed_us = agreed_us;
+      postern_outbox_set_open (self->outbox, TRUE);
+    }
   update_state (self);
 }
 
@@ -237,7 +253,7 @@ postern_account_new (const PosternConfigAccount *config,
   self->senders = postern_sender_policy_new (backend);
   g_signal_connect_object (self->sync,
                            "changed",
-                           G_CALLBACK (on_part_changed),
+                           G_CALLBACK (on_sync_changed),
                            self,
                            G_CONNECT_SWAPPED);
   g_signal_connect_object (self->outbox,
