@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "daemon/daemon.h"
+#include "daemon/early-types.h"
 
 #include <locale.h>
 #include <malloc.h>
@@ -77,6 +78,7 @@ main (int argc, char *argv[])
   forbid_core_files ();
   log = postern_log_ring_new (LOG_RECORDS, LOG_OCTETS);
   postern_log_ring_install (log, is_verbose);
+  postern_early_types_ensure ();
   daemon = postern_daemon_new (
       &(PosternDaemonOptions){ .config_path = config_path, .state_dir = state_dir, .log = log },
       &error);

@@ -116,3 +116,13 @@ class Kill(SandboxCase):
         acknowledged = load.acknowledged()
         count = settled(self.sandbox, acknowledged, 120)
         self.assertEqual([one for one in acknowledged if count[one] != 1], [])
+
+
+class Starting(SandboxCase):
+    """With a session bus: GIO then connects on a thread while the rest starts, and once hung with it."""
+    own = True
+
+    def test_a_hundred_starts_all_listen(self):
+        for _ in range(100):
+            self.assertEqual(self.sandbox.stop_daemon(), 0)
+            self.sandbox.start_daemon(wait_for_bus=False)
